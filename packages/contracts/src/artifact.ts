@@ -16,7 +16,10 @@ export const modelManifestSchema = z.object({
     .record(z.string(), z.unknown())
     .meta({ description: 'how an input becomes tensors; its shape belongs to the kind' }),
   metrics: z.record(z.string(), z.number()),
-  files: z.record(z.string().regex(/^[A-Za-z0-9_.-]+$/), z.object({ bytes: z.int().positive(), sha256: sha256Schema })),
+  files: z.record(
+    z.string().regex(/^[A-Za-z0-9_.-]+$/),
+    z.object({ bytes: z.int().positive(), sha256: sha256Schema }),
+  ),
   lineage: z.object({
     job_id: idSchema,
     dataset_sha256: sha256Schema,

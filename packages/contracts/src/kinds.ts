@@ -18,4 +18,9 @@ export const DEFAULT_PRIORITY: Readonly<Record<ModelType, PriorityClass>> = {
 };
 
 /** Rank of a class, 0 is served first. The only place where classes are ordered. */
-export const PRIORITY_RANK: Readonly<Record<PriorityClass, number>> = { critical: 0, high: 1, normal: 2, low: 3 };
+export const PRIORITY_RANK: Readonly<Record<PriorityClass, number>> = {
+  critical: 0,
+  high: 1,
+  normal: 2,
+  low: 3,
+};

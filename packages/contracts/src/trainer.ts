@@ -103,7 +103,11 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
 ]);
 export type TrainerEvent = z.infer<typeof trainerEventSchema>;
 /** An event before the kit has put the token and the time on it. */
-export type TrainerEventBody = TrainerEvent extends infer E ? (E extends unknown ? Omit<E, 'token' | 'at'> : never) : never;
+export type TrainerEventBody = TrainerEvent extends infer E
+  ? E extends unknown
+    ? Omit<E, 'token' | 'at'>
+    : never
+  : never;
 
 /** `manifest.json` of a checkpoint folder, written last. A folder without a manifest that verifies is no checkpoint. */
 export const checkpointManifestSchema = z.object({

@@ -1,0 +1,114 @@
+// JARVIS Core's queue, locks and leases on the wire.
+import { z } from 'zod';
+import { idSchema, tokenSchema } from './ids.ts';
+import { modelTypeSchema, priorityClassSchema } from './kinds.ts';
+import { JOB_STATES, LEASE_STATES, LOCK_STATES } from './lifecycles.ts';
+import { resourceVectorSchema } from './resources.ts';
+import { MAX_EPOCHS, trainerConfigSchema } from './trainer.ts';
+
+export const jobSubmitSchema = z.object({
+  job_id: idSchema.optional(),
+  model_type: modelTypeSchema,
+  priority: priorityClassSchema.optional(),
+  epochs: z.int().positive().max(MAX_EPOCHS).optional(),
+  config: trainerConfigSchema.default({}),
+  need: resourceVectorSchema.omit({ host_id: true }).optional(),
+  auto_deploy: z.boolean().default(true),
+  reason: z.string().max(500).default('asked for'),
+});
+export type JobSubmit = z.infer<typeof jobSubmitSchema>;
+
+export const jobSchema = z
+  .object({
+    job_id: z.string(),
+    model_type: modelTypeSchema,
+    priority: priorityClassSchema,
+    state: z.enum(JOB_STATES),
+    reason: z.string().meta({ description: 'why it is where it is, for a person' }),
+    submitted_at: z.string(),
+    ended_at: z.string().nullable(),
+    attempt: z.int(),
+    slot: z.int().nullable(),
+    token: z.int().nullable(),
+    lease_id: z.string().nullable(),
+    epoch: z.int(),
+    total_epochs: z.int(),
+    loss: z.number().nullable(),
+    accuracy: z.number().nullable(),
+    model_version: z.string().nullable(),
+    error: z.string().nullable(),
+    dataset_sha256: z.string().nullable(),
+    not_before: z.string().nullable().meta({ description: 'a retry waits until then' }),
+  })
+  .meta({ id: 'Job' });
+export type Job = z.infer<typeof jobSchema>;
+export const jobsSchema = z.object({ jobs: z.array(jobSchema) });
+export const jobSubmittedSchema = z.object({
+  job: jobSchema,
+  joined: z.boolean().meta({ description: 'true when an equal job was waiting already' }),
+});
+
+/** The events of a job's stream, by their SSE event name. The last is the one with a terminal state. */
+export const jobEventSchema = z.object({
+  job_id: z.string(),
+  state: z.enum(JOB_STATES),
+  reason: z.string(),
+  attempt: z.int(),
+  epoch: z.int(),
+  total_epochs: z.int(),
+  loss: z.number().nullable(),
+  accuracy: z.number().nullable(),
+  model_version: z.string().nullable(),
+});
+export type JobEvent = z.infer<typeof jobEventSchema>;
+export const JOB_STREAM_EVENTS = ['state', 'progress'] as const;
+
+export const lockSchema = z
+  .object({
+    name: z.string(),
+    state: z.enum(LOCK_STATES),
+    holder: z.string().nullable(),
+    token: z.int().meta({ description: 'the highest ever given for this name' }),
+    expires_at: z.string().nullable(),
+  })
+  .meta({ id: 'Lock' });
+export type Lock = z.infer<typeof lockSchema>;
+export const locksSchema = z.object({ locks: z.array(lockSchema) });
+export const lockAcquireSchema = z.object({
+  holder: idSchema,
+  ttl_seconds: z.number().positive().max(86_400).optional(),
+});
+export const lockGrantedSchema = z.object({
+  name: z.string(),
+  holder: z.string(),
+  token: tokenSchema,
+  ttl_seconds: z.number(),
+});
+export const lockHeldRequestSchema = z.object({ holder: idSchema, token: tokenSchema });
+export const lockReleasedSchema = z.object({ name: z.string(), released: z.boolean() });
+
+/** The name of the lock of training slot n. */
+export function slotLockName(slot: number): string {
+  return `training/${slot}`;
+}
+
+export const leaseRequestSchema = z.object({
+  holder: idSchema.meta({ description: 'the job' }),
+  model_type: modelTypeSchema,
+  need: resourceVectorSchema.omit({ host_id: true }).optional(),
+  why: z.string().max(500).default(''),
+});
+export const leaseSchema = z
+  .object({
+    lease_id: z.string(),
+    holder: z.string(),
+    state: z.enum(LEASE_STATES),
+    need: resourceVectorSchema,
+    reason: z.string(),
+    granted_at: z.string().nullable(),
+    expires_at: z.string().nullable(),
+    ttl_seconds: z.number(),
+  })
+  .meta({ id: 'Lease' });
+export type Lease = z.infer<typeof leaseSchema>;
+export const leasesSchema = z.object({ leases: z.array(leaseSchema) });

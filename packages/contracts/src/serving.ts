@@ -1,0 +1,63 @@
+// J-Prime's own calls: predictions by kind, and making room in memory.
+import { z } from 'zod';
+import { sessionIdSchema } from './assistant.ts';
+import { armSchema } from './evidence.ts';
+import { modelTypeSchema } from './kinds.ts';
+import { SERVED_VERSION_STATES } from './lifecycles.ts';
+
+export const predictRequestSchema = z.object({
+  input: z.record(z.string(), z.unknown()),
+  session_id: sessionIdSchema.optional(),
+});
+export const predictResponseSchema = z
+  .object({
+    output: z.record(z.string(), z.unknown()),
+    confidence: z.number(),
+    version: z.string(),
+    arm: armSchema,
+    rollout: z
+      .object({ deployment_id: z.string(), weight: z.number(), session_hash: z.string() })
+      .nullable()
+      .meta({
+        description:
+          'set while a rollout of this kind is under way: what a later correction has to be filed under',
+      }),
+  })
+  .meta({ id: 'Prediction' });
+export type PredictResponse = z.infer<typeof predictResponseSchema>;
+
+export const servedModelSchema = z.object({
+  model_type: modelTypeSchema,
+  version: z.string(),
+  state: z.enum(SERVED_VERSION_STATES),
+  role: z.enum(['stable', 'candidate', 'previous']),
+  requests: z.int(),
+  failures: z.int(),
+});
+export const primeResourcesSchema = z.object({
+  memory_usage_gb: z.number(),
+  active_requests: z.int(),
+  idle_seconds: z.number(),
+  models: z.array(servedModelSchema),
+});
+export type PrimeResources = z.infer<typeof primeResourcesSchema>;
+
+export const makeRoomRequestSchema = z.object({
+  request_id: z.string().min(1).max(128),
+  bytes: z.int().positive(),
+  by: z.string().meta({ description: 'deadline, RFC 3339' }),
+  why: z.string().max(500),
+});
+export const makeRoomSchema = z
+  .object({
+    request_id: z.string(),
+    state: z.enum(['draining', 'done', 'refused']),
+    steps: z.array(
+      z.object({ what: z.string(), frees_bytes: z.int(), state: z.enum(['planned', 'done', 'skipped']) }),
+    ),
+    freed_bytes: z.int(),
+    reason: z.string(),
+  })
+  .meta({ id: 'MakeRoom' });
+export type MakeRoom = z.infer<typeof makeRoomSchema>;
+export const restoreResponseSchema = z.object({ restored: z.array(z.string()) });

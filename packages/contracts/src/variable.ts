@@ -1,0 +1,80 @@
+// One entry of the catalogue of environment variables, and how texts become numbers, flags and lists.
+import { z } from 'zod';
+
+export interface Variable<T> {
+  readonly parse: z.ZodType<T, string>;
+  /** null: there is none, or it follows from the machine or from another variable, as `defaultMeans` says. */
+  readonly default: T | null;
+  readonly defaultMeans?: string;
+  readonly meaning: string;
+  readonly unit?: string;
+  readonly group: Group;
+  readonly secret?: true;
+  /** Set where the catalogue knows the name but this version cannot do it: setting it is an error, never ignored. */
+  readonly notYet?: string;
+}
+
+export const GROUPS = [
+  'where',
+  'services',
+  'memory',
+  'training',
+  'checkpoints',
+  'rollout',
+  'llm',
+  'calls',
+  'logs',
+] as const;
+export type Group = (typeof GROUPS)[number];
+
+type Extra<T> = Omit<Variable<T>, 'parse' | 'meaning' | 'group'>;
+
+export function variable<T>(
+  group: Group,
+  meaning: string,
+  parse: z.ZodType<T, string>,
+  extra: Extra<T>,
+): Variable<T> {
+  return { group, meaning, parse, ...extra };
+}
+
+export function numeric(min: number, max: number): z.ZodType<number, string> {
+  return z
+    .string()
+    .regex(/^-?\d+(\.\d+)?$/, 'has to be a number')
+    .transform(Number)
+    .pipe(z.number().min(min).max(max));
+}
+export function whole(min: number, max: number): z.ZodType<number, string> {
+  return z
+    .string()
+    .regex(/^-?\d+$/, 'has to be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(min).max(max));
+}
+export const text: z.ZodType<string, string> = z.string().min(1);
+export const url: z.ZodType<string, string> = z.url({
+  protocol: /^https?$/,
+  error: 'has to be an http(s) URL',
+});
+export const flag: z.ZodType<boolean, string> = z
+  .string()
+  .regex(/^(true|false|1|0|yes|no)$/i, 'has to be true or false')
+  .transform((s) => /^(true|1|yes)$/i.test(s));
+export const percentages: z.ZodType<number[], string> = z
+  .string()
+  .regex(
+    /^\s*\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?)*\s*$/,
+    'has to be numbers with commas between, such as 10,25,50,75,100',
+  )
+  .transform((s) => s.split(',').map(Number))
+  .refine((a) => a.every((v, i) => v > (a[i - 1] ?? 0) && v <= 100), 'has to rise, from above 0 to 100')
+  .refine((a) => a.at(-1) === 100, 'has to end with 100');
+export const cron: z.ZodType<string, string> = z
+  .string()
+  .regex(/^\s*\S+(\s+\S+){4}\s*$/, 'has to be a cron expression of five fields');
+
+export const port = whole(1, 65_535);
+const SECONDS_MAX = 7 * 86_400;
+export const seconds = (min = 0.01): z.ZodType<number, string> => numeric(min, SECONDS_MAX);
+export const gigabytes = numeric(0.01, 1_000_000);
