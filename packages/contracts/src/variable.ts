@@ -27,14 +27,16 @@ export const GROUPS = [
 ] as const;
 export type Group = (typeof GROUPS)[number];
 
-type Extra<T> = Omit<Variable<T>, 'parse' | 'meaning' | 'group'>;
+type Extra<T, D extends T | null> = Omit<Variable<T>, 'parse' | 'meaning' | 'group' | 'default'> & {
+  readonly default: D;
+};
 
-export function variable<T>(
+export function variable<T, D extends T | null>(
   group: Group,
   meaning: string,
   parse: z.ZodType<T, string>,
-  extra: Extra<T>,
-): Variable<T> {
+  extra: Extra<T, D>,
+): Variable<T> & { readonly default: D } {
   return { group, meaning, parse, ...extra };
 }
 
