@@ -45,8 +45,9 @@ export interface HttpShellOptions {
 const OPEN_PATHS = new Set(['/health', '/api/health']);
 
 export async function createHttpShell(options: HttpShellOptions): Promise<HttpServer> {
+  const logger: FastifyBaseLogger = options.logger;
   const server = Fastify({
-    loggerInstance: options.logger satisfies FastifyBaseLogger as FastifyBaseLogger,
+    loggerInstance: logger,
     disableRequestLogging: true,
     bodyLimit: options.bodyLimitBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,

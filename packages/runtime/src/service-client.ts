@@ -5,6 +5,7 @@ import {
   ConsecutiveBreaker,
   ExponentialBackoff,
   handleWhen,
+  type IPolicy,
   isBrokenCircuitError,
   retry,
   wrap,
