@@ -15,7 +15,13 @@ export interface OutboxOptions {
 }
 
 export function startEvidenceOutbox(options: OutboxOptions): Loop {
-  return startLoop({ name: 'evidence outbox', intervalMs: options.intervalMs, clock: options.clock, logger: options.logger, run: (signal) => deliver(options, signal) });
+  return startLoop({
+    name: 'evidence outbox',
+    intervalMs: options.intervalMs,
+    clock: options.clock,
+    logger: options.logger,
+    run: (signal) => deliver(options, signal),
+  });
 }
 
 async function deliver({ db, reactor }: OutboxOptions, signal: AbortSignal): Promise<void> {
@@ -23,6 +29,11 @@ async function deliver({ db, reactor }: OutboxOptions, signal: AbortSignal): Pro
     const evidence = await nextEvidence(db, MAX_EVIDENCE_PER_BATCH);
     if (evidence.length === 0) return;
     await reactor.post('/api/evidence', { evidence }, evidenceReceiptSchema, { once: true });
-    await db.transaction((tx) => removeEvidence(tx, evidence.map((e) => e.evidence_id)));
+    await db.transaction((tx) =>
+      removeEvidence(
+        tx,
+        evidence.map((e) => e.evidence_id),
+      ),
+    );
   }
 }

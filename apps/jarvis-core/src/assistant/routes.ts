@@ -1,13 +1,25 @@
 // The assistant's two calls: a command is understood by the model that J-Prime routes to; feedback becomes an
 // experience and, while a rollout is under way, evidence, in one transaction.
 import {
-  CodedError, commandRequestSchema, commandResponseSchema, type Evidence, type Experience, feedbackRequestSchema, feedbackResponseSchema, predictResponseSchema,
+  CodedError,
+  commandRequestSchema,
+  commandResponseSchema,
+  type Evidence,
+  type Experience,
+  feedbackRequestSchema,
+  feedbackResponseSchema,
+  predictResponseSchema,
 } from '@jarvis/contracts';
 import { type Clock, type HttpServer, isoOf, type Random, type ServiceClient } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import type { z } from 'zod';
 import { storeBatch } from '../store/experiences.ts';
-import { insertInteraction, type Interaction, judgeInteraction, queueEvidence } from '../store/interactions.ts';
+import {
+  insertInteraction,
+  type Interaction,
+  judgeInteraction,
+  queueEvidence,
+} from '../store/interactions.ts';
 
 export interface AssistantOptions {
   readonly db: Database;
@@ -21,17 +33,32 @@ export interface AssistantOptions {
 export function addAssistantRoutes(server: HttpServer, options: AssistantOptions): void {
   server.post(
     '/api/command',
-    { schema: { summary: 'Understand a command', body: commandRequestSchema, response: { 200: commandResponseSchema } } },
+    {
+      schema: {
+        summary: 'Understand a command',
+        body: commandRequestSchema,
+        response: { 200: commandResponseSchema },
+      },
+    },
     (req) => command(options, req.body),
   );
   server.post(
     '/api/feedback',
-    { schema: { summary: 'Say whether an answer was right, and what would have been', body: feedbackRequestSchema, response: { 200: feedbackResponseSchema } } },
+    {
+      schema: {
+        summary: 'Say whether an answer was right, and what would have been',
+        body: feedbackRequestSchema,
+        response: { 200: feedbackResponseSchema },
+      },
+    },
     (req) => feedback(options, req.body),
   );
 }
 
-async function command(options: AssistantOptions, body: z.infer<typeof commandRequestSchema>): Promise<z.infer<typeof commandResponseSchema>> {
+async function command(
+  options: AssistantOptions,
+  body: z.infer<typeof commandRequestSchema>,
+): Promise<z.infer<typeof commandResponseSchema>> {
   const { db, clock, random, prime } = options;
   const interactionId = random.id('interaction');
   const request = { input: { text: body.text }, session_id: body.session_id ?? interactionId };
@@ -51,14 +78,22 @@ async function command(options: AssistantOptions, body: z.infer<typeof commandRe
   return { interaction_id: interactionId, intent, confidence, version, arm };
 }
 
-async function feedback(options: AssistantOptions, body: z.infer<typeof feedbackRequestSchema>): Promise<z.infer<typeof feedbackResponseSchema>> {
+async function feedback(
+  options: AssistantOptions,
+  body: z.infer<typeof feedbackRequestSchema>,
+): Promise<z.infer<typeof feedbackResponseSchema>> {
   const { db, clock } = options;
   const judgement = JSON.stringify({ correct: body.correct, expected: body.expected_output?.intent ?? null });
   const repeated = await db.transaction(async (tx) => {
     const interaction = await judgeInteraction(tx, body.interaction_id, judgement);
     if (interaction === null) return true;
     const experience = experienceOf(interaction, body);
-    await storeBatch(tx, { batchId: `feedback-${interaction.interactionId}`, source: 'feedback', experiences: [experience], nowMs: clock.now() });
+    await storeBatch(tx, {
+      batchId: `feedback-${interaction.interactionId}`,
+      source: 'feedback',
+      experiences: [experience],
+      nowMs: clock.now(),
+    });
     const evidence = evidenceOf(interaction, body.correct, clock.now());
     if (evidence !== null) await queueEvidence(tx, evidence, clock.now());
     return false;
@@ -71,9 +106,15 @@ async function feedback(options: AssistantOptions, body: z.infer<typeof feedback
 function experienceOf(interaction: Interaction, body: z.infer<typeof feedbackRequestSchema>): Experience {
   const { intent, confidence, version } = interaction;
   if (body.correct && body.expected_output !== undefined && body.expected_output.intent !== intent) {
-    throw new CodedError('invalid_request', `it cannot be correct and should have been ${body.expected_output.intent}: the answer was ${intent}`, {
-      issues: [{ path: 'body.expected_output.intent', message: 'differs from the answer that is called correct' }],
-    });
+    throw new CodedError(
+      'invalid_request',
+      `it cannot be correct and should have been ${body.expected_output.intent}: the answer was ${intent}`,
+      {
+        issues: [
+          { path: 'body.expected_output.intent', message: 'differs from the answer that is called correct' },
+        ],
+      },
+    );
   }
   const expected = body.correct ? { intent } : (body.expected_output ?? null);
   return {

@@ -34,8 +34,13 @@ export async function freezeDataset(options: FreezeOptions): Promise<FrozenDatas
   const { db, modelType, folder } = options;
   const set = await measureTrainable(db, modelType);
   const total = set.labelled + set.seeds;
-  if (total === 0) throw new CodedError('dataset_empty', `no ${modelType} experience has an expected output yet: there is nothing to learn from`);
-  const heldOut = set.labelled >= GATE_MIN_LABELLED ? Math.round((set.labelled * options.gatePercent) / 100) : 0;
+  if (total === 0)
+    throw new CodedError(
+      'dataset_empty',
+      `no ${modelType} experience has an expected output yet: there is nothing to learn from`,
+    );
+  const heldOut =
+    set.labelled >= GATE_MIN_LABELLED ? Math.round((set.labelled * options.gatePercent) / 100) : 0;
   const firstHeldOut = set.labelled - heldOut;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const partial = join(folder, `.${options.random.id('partial')}`);
@@ -44,9 +49,10 @@ export async function freezeDataset(options: FreezeOptions): Promise<FrozenDatas
     const hash = createHash('sha256');
     let labelled = 0;
     let after = 0;
-    for (let rows = 0; rows < total; ) {
+    for (let rows = 0; rows < total;) {
       const page = await readTrainable(db, { modelType, after, through: set.through, limit: PAGE_ROWS });
-      if (page.length === 0) throw new Error(`the experiences changed while they were frozen: ${rows} of ${total} rows`);
+      if (page.length === 0)
+        throw new Error(`the experiences changed while they were frozen: ${rows} of ${total} rows`);
       const lines = page.map((row) => {
         const split = row.source !== 'seed' && labelled >= firstHeldOut ? 'gate' : 'train';
         if (row.source !== 'seed') labelled += 1;
@@ -69,5 +75,10 @@ export async function freezeDataset(options: FreezeOptions): Promise<FrozenDatas
 }
 
 function datasetRow(row: TrainableRow, split: DatasetRow['split']): DatasetRow {
-  return { id: String(row.seq), split, input: row.experience.input, expected_output: row.experience.expected_output ?? {} };
+  return {
+    id: String(row.seq),
+    split,
+    input: row.experience.input,
+    expected_output: row.experience.expected_output ?? {},
+  };
 }

@@ -4,7 +4,12 @@
 //                                                               -> events/rejected/… + ….reason.txt
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CodedError, dropFileSchema, MAX_EXPERIENCES_PER_BATCH, MODEL_TYPE_OF_EXPERIENCE } from '@jarvis/contracts';
+import {
+  CodedError,
+  dropFileSchema,
+  MAX_EXPERIENCES_PER_BATCH,
+  MODEL_TYPE_OF_EXPERIENCE,
+} from '@jarvis/contracts';
 import { type Clock, type Logger, type Loop, startLoop } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { storeBatch } from '../store/experiences.ts';
@@ -63,7 +68,10 @@ async function take(options: DropFolderOptions, path: string, name: string): Pro
     const stored = await store(options, path);
     await rm(path);
     if (stored > 0) options.onStored();
-    options.logger.info({ file: name, stored }, stored > 0 ? 'experiences taken from the drop folder' : 'this batch was stored before');
+    options.logger.info(
+      { file: name, stored },
+      stored > 0 ? 'experiences taken from the drop folder' : 'this batch was stored before',
+    );
   } catch (error) {
     if (!(error instanceof CodedError) || error.code === 'storage_full') throw error;
     await setAside(options, path, name, error);
@@ -71,17 +79,28 @@ async function take(options: DropFolderOptions, path: string, name: string): Pro
 }
 
 async function store(options: DropFolderOptions, path: string): Promise<number> {
-  if ((await stat(path)).size > FILE_BYTES_MAX) throw new CodedError('body_too_large', `the file is larger than ${FILE_BYTES_MAX} bytes`);
+  if ((await stat(path)).size > FILE_BYTES_MAX)
+    throw new CodedError('body_too_large', `the file is larger than ${FILE_BYTES_MAX} bytes`);
   const parsed = dropFileSchema.safeParse(parseJson(await readFile(path, 'utf8')));
-  if (!parsed.success) throw new CodedError('invalid_request', parsed.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; '));
+  if (!parsed.success)
+    throw new CodedError(
+      'invalid_request',
+      parsed.error.issues.map((i) => `${i.path.join('.')}: ${i.message}`).join('; '),
+    );
   const { batch_id, model_type, experiences } = parsed.data;
   const foreign = experiences.findIndex((e) => MODEL_TYPE_OF_EXPERIENCE[e.type] !== model_type);
-  if (foreign >= 0) throw new CodedError('invalid_request', `experiences.${foreign}: its type does not belong to model_type ${model_type}`);
+  if (foreign >= 0)
+    throw new CodedError(
+      'invalid_request',
+      `experiences.${foreign}: its type does not belong to model_type ${model_type}`,
+    );
   let stored = 0;
   for (let from = 0; from < experiences.length; from += MAX_EXPERIENCES_PER_BATCH) {
     const part = experiences.slice(from, from + MAX_EXPERIENCES_PER_BATCH);
     const batchId = from === 0 ? batch_id : `${batch_id}:${from}`;
-    const result = await options.db.transaction((tx) => storeBatch(tx, { batchId, source: 'drop_folder', experiences: part, nowMs: options.clock.now() }));
+    const result = await options.db.transaction((tx) =>
+      storeBatch(tx, { batchId, source: 'drop_folder', experiences: part, nowMs: options.clock.now() }),
+    );
     if (!result.repeated) stored += result.stored;
   }
   return stored;
@@ -95,7 +114,12 @@ function parseJson(text: string): unknown {
   }
 }
 
-async function setAside(options: DropFolderOptions, path: string, name: string, why: CodedError): Promise<void> {
+async function setAside(
+  options: DropFolderOptions,
+  path: string,
+  name: string,
+  why: CodedError,
+): Promise<void> {
   const rejected = join(options.folder, 'rejected');
   await mkdir(rejected, { recursive: true, mode: 0o700 });
   await writeFile(join(rejected, `${name}.reason.txt`), `${why.code}: ${why.message}\n`, { mode: 0o600 });

@@ -1,7 +1,14 @@
 // HTTP of the experiences: batches in, counts out, frozen data sets by digest.
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { CodedError, experiencesRequestSchema, experiencesResponseSchema, experienceStatsSchema, idSchema, sha256Schema } from '@jarvis/contracts';
+import {
+  CodedError,
+  experiencesRequestSchema,
+  experiencesResponseSchema,
+  experienceStatsSchema,
+  idSchema,
+  sha256Schema,
+} from '@jarvis/contracts';
 import type { Clock, HttpServer, Random } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { z } from 'zod';
@@ -30,12 +37,23 @@ export function addExperienceRoutes(server: HttpServer, options: ExperienceRoute
     },
     async (req) => {
       const batchId = req.headers['idempotency-key'] ?? random.id('batch');
-      const stored = await db.transaction((tx) => storeBatch(tx, { batchId, source: 'api', experiences: req.body.experiences, nowMs: clock.now() }));
+      const stored = await db.transaction((tx) =>
+        storeBatch(tx, { batchId, source: 'api', experiences: req.body.experiences, nowMs: clock.now() }),
+      );
       options.onStored();
       return stored;
     },
   );
-  server.get('/api/experiences/stats', { schema: { summary: 'How many there are, and how many are new', response: { 200: experienceStatsSchema } } }, () => experienceStats(db));
+  server.get(
+    '/api/experiences/stats',
+    {
+      schema: {
+        summary: 'How many there are, and how many are new',
+        response: { 200: experienceStatsSchema },
+      },
+    },
+    () => experienceStats(db),
+  );
   server.get(
     '/api/datasets/:sha256',
     { schema: { summary: 'A frozen data set as NDJSON', params: z.object({ sha256: sha256Schema }) } },
@@ -43,7 +61,10 @@ export function addExperienceRoutes(server: HttpServer, options: ExperienceRoute
       const path = datasetPath(options.datasets, req.params.sha256);
       const found = await stat(path).catch(() => null);
       if (found === null) throw new CodedError('not_found', 'there is no data set with this digest');
-      return reply.type('application/x-ndjson').header('content-length', found.size).send(createReadStream(path));
+      return reply
+        .type('application/x-ndjson')
+        .header('content-length', found.size)
+        .send(createReadStream(path));
     },
   );
 }

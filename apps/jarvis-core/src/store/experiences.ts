@@ -1,6 +1,12 @@
 // Experiences: stored in batches, each batch once; read back as what a training learns from.
 import { createHash } from 'node:crypto';
-import { CodedError, type Experience, type ExperienceStats, MODEL_TYPE_OF_EXPERIENCE, type ModelType } from '@jarvis/contracts';
+import {
+  CodedError,
+  type Experience,
+  type ExperienceStats,
+  MODEL_TYPE_OF_EXPERIENCE,
+  type ModelType,
+} from '@jarvis/contracts';
 import { type Database, sql, type Transaction } from '@jarvis/store';
 
 /** Where an experience came from: `seed` is what the project ships, the others are the user's. */
@@ -22,12 +28,20 @@ export interface Stored {
 /** Stores a batch once: the same batch_id again changes nothing; with other content it throws `idempotency_conflict`. */
 export async function storeBatch(tx: Transaction, batch: Batch): Promise<Stored> {
   const digest = createHash('sha256').update(JSON.stringify(batch.experiences)).digest('hex');
-  const known = await tx.get<{ digest: string; stored: number | string }>(sql`SELECT digest, stored FROM experience_batches WHERE batch_id = ${batch.batchId}`);
+  const known = await tx.get<{ digest: string; stored: number | string }>(
+    sql`SELECT digest, stored FROM experience_batches WHERE batch_id = ${batch.batchId}`,
+  );
   if (known !== undefined) {
-    if (known.digest !== digest) throw new CodedError('idempotency_conflict', `batch ${batch.batchId} was stored before with other experiences`);
+    if (known.digest !== digest)
+      throw new CodedError(
+        'idempotency_conflict',
+        `batch ${batch.batchId} was stored before with other experiences`,
+      );
     return { batch_id: batch.batchId, stored: Number(known.stored), repeated: true };
   }
-  await tx.run(sql`INSERT INTO experience_batches (batch_id, digest, stored) VALUES (${batch.batchId}, ${digest}, ${batch.experiences.length})`);
+  await tx.run(
+    sql`INSERT INTO experience_batches (batch_id, digest, stored) VALUES (${batch.batchId}, ${digest}, ${batch.experiences.length})`,
+  );
   let seq = await reserveSequence(tx, batch.experiences.length);
   const counts = new Map<ModelType, { total: number; trainable: number }>();
   for (const experience of batch.experiences) {
@@ -63,14 +77,23 @@ function inputKey(input: Experience['input']): string {
 }
 
 export async function experienceStats(db: Database): Promise<ExperienceStats> {
-  const rows = await db.all<{ model_type: ModelType; source: string; total: number | string; trainable: number | string }>(sql`SELECT * FROM experience_counts`);
+  const rows = await db.all<{
+    model_type: ModelType;
+    source: string;
+    total: number | string;
+    trainable: number | string;
+  }>(sql`SELECT * FROM experience_counts`);
   const by_kind: ExperienceStats['by_kind'] = {};
   const by_source: ExperienceStats['by_source'] = {};
   let total = 0;
   for (const row of rows) {
     total += Number(row.total);
     by_source[row.source] = (by_source[row.source] ?? 0) + Number(row.total);
-    const kind = (by_kind[row.model_type] ??= { total: 0, trainable: 0, new_since_training: await countNew(db, row.model_type) });
+    const kind = (by_kind[row.model_type] ??= {
+      total: 0,
+      trainable: 0,
+      new_since_training: await countNew(db, row.model_type),
+    });
     kind.total += Number(row.total);
     kind.trainable += Number(row.trainable);
   }
@@ -86,7 +109,9 @@ export async function countNew(db: Database, modelType: ModelType): Promise<numb
 }
 
 export async function countAll(db: Database): Promise<number> {
-  const row = await db.get<{ n: number | string }>(sql`SELECT COALESCE(SUM(total), 0) AS n FROM experience_counts`);
+  const row = await db.get<{ n: number | string }>(
+    sql`SELECT COALESCE(SUM(total), 0) AS n FROM experience_counts`,
+  );
   return Number(row?.n ?? 0);
 }
 
@@ -105,20 +130,35 @@ export interface TrainableSet {
 }
 
 export async function measureTrainable(db: Database, modelType: ModelType): Promise<TrainableSet> {
-  const row = await db.get<{ through: number | string | null; labelled: number | string | null; seeds: number | string | null }>(sql`
+  const row = await db.get<{
+    through: number | string | null;
+    labelled: number | string | null;
+    seeds: number | string | null;
+  }>(sql`
     SELECT MAX(seq) AS through, SUM(CASE WHEN source <> 'seed' THEN 1 ELSE 0 END) AS labelled, SUM(CASE WHEN source = 'seed' THEN 1 ELSE 0 END) AS seeds
     FROM experiences e WHERE model_type = ${modelType} AND trainable = 1
       AND seq = (SELECT MAX(seq) FROM experiences n WHERE n.model_type = ${modelType} AND n.trainable = 1 AND n.input_key = e.input_key)`);
-  return { through: Number(row?.through ?? 0), labelled: Number(row?.labelled ?? 0), seeds: Number(row?.seeds ?? 0) };
+  return {
+    through: Number(row?.through ?? 0),
+    labelled: Number(row?.labelled ?? 0),
+    seeds: Number(row?.seeds ?? 0),
+  };
 }
 
 /** A page of the newest labelled experience of each input, in order of arrival, up to and with `through`. */
-export async function readTrainable(db: Database, page: { modelType: ModelType; after: number; through: number; limit: number }): Promise<TrainableRow[]> {
+export async function readTrainable(
+  db: Database,
+  page: { modelType: ModelType; after: number; through: number; limit: number },
+): Promise<TrainableRow[]> {
   const rows = await db.all<{ seq: number | string; source: ExperienceSource; body: string }>(sql`
     SELECT seq, source, body FROM experiences e
     WHERE model_type = ${page.modelType} AND trainable = 1 AND seq > ${page.after} AND seq <= ${page.through}
       AND seq = (SELECT MAX(seq) FROM experiences n
                  WHERE n.model_type = ${page.modelType} AND n.trainable = 1 AND n.input_key = e.input_key AND n.seq <= ${page.through})
     ORDER BY seq LIMIT ${page.limit}`);
-  return rows.map((r) => ({ seq: Number(r.seq), source: r.source, experience: JSON.parse(r.body) as Experience }));
+  return rows.map((r) => ({
+    seq: Number(r.seq),
+    source: r.source,
+    experience: JSON.parse(r.body) as Experience,
+  }));
 }

@@ -35,11 +35,18 @@ export async function insertInteraction(tx: Transaction, i: Interaction): Promis
  * Writes the judgement of an interaction, once. Answers the interaction, or null when it was judged the same before.
  * Throws `not_found`, and `feedback_conflict` when it was judged differently.
  */
-export async function judgeInteraction(tx: Transaction, interactionId: string, judgement: string): Promise<Interaction | null> {
-  const row = await tx.get<InteractionRow>(sql`SELECT * FROM interactions WHERE interaction_id = ${interactionId}`);
+export async function judgeInteraction(
+  tx: Transaction,
+  interactionId: string,
+  judgement: string,
+): Promise<Interaction | null> {
+  const row = await tx.get<InteractionRow>(
+    sql`SELECT * FROM interactions WHERE interaction_id = ${interactionId}`,
+  );
   if (row === undefined) throw new CodedError('not_found', `there is no interaction ${interactionId}`);
   if (row.judgement === judgement) return null;
-  if (row.judgement !== null) throw new CodedError('feedback_conflict', `interaction ${interactionId} was judged differently before`);
+  if (row.judgement !== null)
+    throw new CodedError('feedback_conflict', `interaction ${interactionId} was judged differently before`);
   await tx.run(sql`UPDATE interactions SET judgement = ${judgement} WHERE interaction_id = ${interactionId}`);
   return {
     interactionId,
@@ -54,11 +61,15 @@ export async function judgeInteraction(tx: Transaction, interactionId: string, j
 }
 
 export async function queueEvidence(tx: Transaction, evidence: Evidence, nowMs: number): Promise<void> {
-  await tx.run(sql`INSERT INTO evidence_outbox (evidence_id, body, created_at) VALUES (${evidence.evidence_id}, ${JSON.stringify(evidence)}, ${nowMs}) ON CONFLICT (evidence_id) DO NOTHING`);
+  await tx.run(
+    sql`INSERT INTO evidence_outbox (evidence_id, body, created_at) VALUES (${evidence.evidence_id}, ${JSON.stringify(evidence)}, ${nowMs}) ON CONFLICT (evidence_id) DO NOTHING`,
+  );
 }
 
 export async function nextEvidence(db: Database, limit: number): Promise<Evidence[]> {
-  const rows = await db.all<{ body: string }>(sql`SELECT body FROM evidence_outbox ORDER BY created_at, evidence_id LIMIT ${limit}`);
+  const rows = await db.all<{ body: string }>(
+    sql`SELECT body FROM evidence_outbox ORDER BY created_at, evidence_id LIMIT ${limit}`,
+  );
   return rows.map((r) => JSON.parse(r.body) as Evidence);
 }
 

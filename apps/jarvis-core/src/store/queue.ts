@@ -308,6 +308,12 @@ export class Queue implements CoordinatorStore {
     );
   }
 
+  /** Why a job is where it is. */
+  async reasonOf(jobId: string): Promise<string | null> {
+    const row = await this.#options.db.get<{ reason: string }>(sql`SELECT reason FROM jobs WHERE job_id = ${jobId}`);
+    return row?.reason ?? null;
+  }
+
   /** Runs `work`; when it answers false, nothing that it wrote stays. */
   async #attempt(work: (tx: Transaction) => Promise<boolean>): Promise<boolean> {
     try {
