@@ -86,7 +86,8 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-function asHomeError(error: unknown, folder: string): unknown {
+/** What an error of the file system means for the home; other errors stay as they are. */
+export function asHomeError(error: unknown, folder: string): unknown {
   if (error instanceof HomeError) return error;
   const { code } = error as NodeJS.ErrnoException;
   const make = (kind: HomeErrorCode, what: string) =>

@@ -77,7 +77,14 @@ test('another start time is another process, and a zombie is none', async (t) =>
   assert.ok(await isSameProcess(child.pid, child.startedTicks));
   assert.equal(await isSameProcess(child.pid, child.startedTicks + 1), false);
   const stat = '7 (a) Z) (b) S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 123 456 7';
-  assert.deepEqual(parseStat(stat), { pid: 7, ppid: 1, pgid: 7, session: 7, startTicks: 123, rss_bytes: null });
+  assert.deepEqual(parseStat(stat), {
+    pid: 7,
+    ppid: 1,
+    pgid: 7,
+    session: 7,
+    startTicks: 123,
+    rss_bytes: null,
+  });
   assert.equal(parseStat(stat.replace(') S 1', ') Z 1')), null);
 });
 

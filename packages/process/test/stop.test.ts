@@ -66,7 +66,11 @@ test('what a dead leader left behind is swept only when asked for', async (t) =>
 test('a pid with another start time is never touched', async (t) => {
   const child = await startChild(t, 'ready');
   await untilLine(child.log, 'ready');
-  const result = await stopProcess({ pid: child.pid, startedTicks: child.startedTicks - 1, sweepGroup: true });
+  const result = await stopProcess({
+    pid: child.pid,
+    startedTicks: child.startedTicks - 1,
+    sweepGroup: true,
+  });
   assert.equal(result.rung, 'already_gone');
   assert.notEqual(await readProcess(child.pid), null);
 });
