@@ -19,7 +19,16 @@ export interface HealthOptions {
 
 export function addHealthRoutes(server: HttpServer, options: HealthOptions): void {
   for (const path of ['/health', '/api/health']) {
-    server.get(path, { schema: { summary: 'Who answers here, and the other two as seen from here', response: { 200: healthSchema } } }, () => healthOf(options));
+    server.get(
+      path,
+      {
+        schema: {
+          summary: 'Who answers here, and the other two as seen from here',
+          response: { 200: healthSchema },
+        },
+      },
+      () => healthOf(options),
+    );
   }
 }
 

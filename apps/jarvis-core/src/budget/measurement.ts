@@ -1,5 +1,12 @@
 // Measures this host: the process trees of the three services and of each trainer, and what everybody else uses.
-import { BYTES_PER_GB, type Health, healthSchema, primeResourcesSchema, type Run, type ServiceName } from '@jarvis/contracts';
+import {
+  BYTES_PER_GB,
+  type Health,
+  healthSchema,
+  primeResourcesSchema,
+  type Run,
+  type ServiceName,
+} from '@jarvis/contracts';
 import type { MemoryView } from '@jarvis/policy';
 import { readMachineMemory, readTrees } from '@jarvis/process';
 import type { Clock, ServiceClient } from '@jarvis/runtime';
@@ -27,16 +34,25 @@ export async function probePeers(options: Pick<MeasurementOptions, 'prime' | 're
 }
 
 async function probe(client: ServiceClient | null): Promise<Health | null> {
-  return client === null ? null : client.get('/health', healthSchema, { once: true, timeoutMs: PROBE_TIMEOUT_MS }).catch(() => null);
+  return client === null
+    ? null
+    : client.get('/health', healthSchema, { once: true, timeoutMs: PROBE_TIMEOUT_MS }).catch(() => null);
 }
 
 /** `runs`: the runs that Reactor Core has alive now. */
-export async function measureMemory(options: MeasurementOptions, peers: Peers, runs: readonly Run[]): Promise<MemoryView> {
+export async function measureMemory(
+  options: MeasurementOptions,
+  peers: Peers,
+  runs: readonly Run[],
+): Promise<MemoryView> {
   const owners: { owner: ServiceName; pid: number }[] = [{ owner: 'jarvis-core', pid: options.ownPid }];
   if (peers.prime !== null) owners.push({ owner: 'j-prime', pid: peers.prime.pid });
   if (peers.reactor !== null) owners.push({ owner: 'reactor-core', pid: peers.reactor.pid });
   const trainers = runs.flatMap((r) => (r.pid === null ? [] : [{ jobId: r.job_id, pid: r.pid }]));
-  const [machine, trees] = await Promise.all([readMachineMemory(), readTrees([...owners, ...trainers].map((o) => o.pid))]);
+  const [machine, trees] = await Promise.all([
+    readMachineMemory(),
+    readTrees([...owners, ...trainers].map((o) => o.pid)),
+  ]);
   const bytesOf = (pid: number): number => trees.get(pid)?.pss_bytes ?? 0;
   const services = owners.map(({ owner, pid }) => ({ owner, measuredBytes: bytesOf(pid) }));
   const byJob = Object.fromEntries(trainers.map(({ jobId, pid }) => [jobId, bytesOf(pid)]));
@@ -52,9 +68,18 @@ export async function measureMemory(options: MeasurementOptions, peers: Peers, r
   };
 }
 
-async function primeUse(prime: ServiceClient | null, heldBytes: number | undefined): Promise<MemoryView['prime']> {
+async function primeUse(
+  prime: ServiceClient | null,
+  heldBytes: number | undefined,
+): Promise<MemoryView['prime']> {
   if (prime === null) return null;
-  const use = await prime.get('/api/resources', primeResourcesSchema, { once: true, timeoutMs: PROBE_TIMEOUT_MS }).catch(() => null);
+  const use = await prime
+    .get('/api/resources', primeResourcesSchema, { once: true, timeoutMs: PROBE_TIMEOUT_MS })
+    .catch(() => null);
   if (use === null) return null;
-  return { heldBytes: heldBytes ?? use.memory_usage_gb * BYTES_PER_GB, idleMs: use.idle_seconds * 1000, activeRequests: use.active_requests };
+  return {
+    heldBytes: heldBytes ?? use.memory_usage_gb * BYTES_PER_GB,
+    idleMs: use.idle_seconds * 1000,
+    activeRequests: use.active_requests,
+  };
 }

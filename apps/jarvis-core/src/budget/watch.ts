@@ -27,15 +27,24 @@ export function watchResources(options: WatchOptions): Watch {
   const look = async (signal: AbortSignal): Promise<void> => {
     peers = await probePeers(options);
     const runs = await liveRuns(options.reactor);
-    if (runs === null) options.coordinator.post({ type: 'reactor_away', reason: reactorAway(options.reactor) });
+    if (runs === null)
+      options.coordinator.post({ type: 'reactor_away', reason: reactorAway(options.reactor) });
     else options.coordinator.post({ type: 'runs_observed', runs });
     options.coordinator.post({ type: 'measured', memory: await measureMemory(options, peers, runs ?? []) });
-    const unseen = (options.prime !== null && peers.prime === null) || (options.reactor !== null && peers.reactor === null);
+    const unseen =
+      (options.prime !== null && peers.prime === null) ||
+      (options.reactor !== null && peers.reactor === null);
     if (!unseen) return;
     await options.clock.sleep(Math.min(UNSEEN_INTERVAL_MS, options.intervalMs), signal);
     loop.wake();
   };
-  const loop: Loop = startLoop({ name: 'resources', intervalMs: options.intervalMs, clock: options.clock, logger: options.logger, run: look });
+  const loop: Loop = startLoop({
+    name: 'resources',
+    intervalMs: options.intervalMs,
+    clock: options.clock,
+    logger: options.logger,
+    run: look,
+  });
   return { peers: () => peers, wake: () => loop.wake(), stop: () => loop.stop() };
 }
 
@@ -48,5 +57,7 @@ async function liveRuns(reactor: ServiceClient | null): Promise<readonly Run[] |
 }
 
 function reactorAway(reactor: ServiceClient | null): string {
-  return reactor === null ? 'Reactor Core is switched off (REACTOR_CORE_ENABLED)' : `Reactor Core is away: ${reactor.reachability().detail}`;
+  return reactor === null
+    ? 'Reactor Core is switched off (REACTOR_CORE_ENABLED)'
+    : `Reactor Core is away: ${reactor.reachability().detail}`;
 }

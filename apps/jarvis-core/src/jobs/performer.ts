@@ -1,6 +1,15 @@
 // The coordinator's hands: makes the outside match what the state calls for. Each piece of work has a task of its own,
 // started when it is called for and ended when it no longer is; results go back into the inbox as events.
-import { CodedError, isCodedError, LAST_TRAINING_EVENTS, type MakeRoom, makeRoomSchema, restoreResponseSchema, trainingCancelledSchema, trainingStartedSchema } from '@jarvis/contracts';
+import {
+  CodedError,
+  isCodedError,
+  LAST_TRAINING_EVENTS,
+  type MakeRoom,
+  makeRoomSchema,
+  restoreResponseSchema,
+  trainingCancelledSchema,
+  trainingStartedSchema,
+} from '@jarvis/contracts';
 import type { CoordinatorEvent, ExternalWork, Performer, StoredJob } from '@jarvis/coordinator';
 import { backoffMs, type LeaseView } from '@jarvis/policy';
 import { type Clock, isoOf, type Logger, type Random, readSse, type ServiceClient } from '@jarvis/runtime';
@@ -33,10 +42,12 @@ export class Outside implements Performer {
 
   perform(work: ExternalWork): void {
     const wanted = new Map<string, (signal: AbortSignal) => Promise<void>>();
-    for (const job of work.start) wanted.set(`start ${job.jobId} ${job.token}`, (signal) => this.#start(job, signal));
+    for (const job of work.start)
+      wanted.set(`start ${job.jobId} ${job.token}`, (signal) => this.#start(job, signal));
     for (const job of work.follow) wanted.set(`follow ${job.jobId}`, (signal) => this.#follow(job, signal));
     for (const job of work.cancel) wanted.set(`cancel ${job.jobId}`, (signal) => this.#cancel(job, signal));
-    for (const lease of work.drain) wanted.set(`drain ${lease.leaseId}`, (signal) => this.#drain(lease, signal));
+    for (const lease of work.drain)
+      wanted.set(`drain ${lease.leaseId}`, (signal) => this.#drain(lease, signal));
     if (work.restore && this.#mayRestore) wanted.set('restore', () => this.#restore());
     if (work.drain.length > 0) this.#mayRestore = true;
     for (const [key, task] of this.#tasks) if (!wanted.has(key)) task.abort.abort();
@@ -77,7 +88,10 @@ export class Outside implements Performer {
           post({ type: 'run_refused', jobId: job.jobId, token, ...refusal });
           return;
         }
-        logger.warn({ job_id: job.jobId, err: error }, 'Reactor Core could not be asked to start; trying again');
+        logger.warn(
+          { job_id: job.jobId, err: error },
+          'Reactor Core could not be asked to start; trying again',
+        );
         await this.#pause(attempt, signal);
       }
     }
@@ -92,13 +106,24 @@ export class Outside implements Performer {
         for await (const received of readSse({ url, lastEventId: String(cursor), token, signal })) {
           cursor = Number(received.id);
           attempt = 0;
-          post({ type: 'run_event', event: { jobId: job.jobId, seq: cursor, event: received.event, data: received.data as Record<string, unknown> } });
+          post({
+            type: 'run_event',
+            event: {
+              jobId: job.jobId,
+              seq: cursor,
+              event: received.event,
+              data: received.data as Record<string, unknown>,
+            },
+          });
           if (LAST_TRAINING_EVENTS.includes(received.event)) return;
         }
       } catch (error) {
         if (isCodedError(error, 'not_found')) {
           const reason = 'Reactor Core does not know this run any more';
-          post({ type: 'run_event', event: { jobId: job.jobId, seq: cursor + 1, event: 'failed', data: { error: reason } } });
+          post({
+            type: 'run_event',
+            event: { jobId: job.jobId, seq: cursor + 1, event: 'failed', data: { error: reason } },
+          });
           return;
         }
         logger.debug({ job_id: job.jobId, err: error }, 'the stream of a run broke; reading on');
@@ -110,7 +135,12 @@ export class Outside implements Performer {
   async #cancel(job: StoredJob, signal: AbortSignal): Promise<void> {
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
-        await this.#options.reactor.post(`/api/training/cancel/${encodeURIComponent(job.jobId)}`, {}, trainingCancelledSchema, { once: true });
+        await this.#options.reactor.post(
+          `/api/training/cancel/${encodeURIComponent(job.jobId)}`,
+          {},
+          trainingCancelledSchema,
+          { once: true },
+        );
         break;
       } catch (error) {
         if (isCodedError(error, 'already_ended') || isCodedError(error, 'not_found')) break;
@@ -124,17 +154,30 @@ export class Outside implements Performer {
   async #drain(lease: LeaseView, signal: AbortSignal): Promise<void> {
     const { prime, clock, logger } = this.#options;
     if (prime === null) return waitForAbort(signal);
-    const request = { request_id: lease.leaseId, bytes: lease.need.ram_bytes, by: isoOf(clock.now() + DRAIN_TIME_MS), why: `memory for ${lease.holder}` };
+    const request = {
+      request_id: lease.leaseId,
+      bytes: lease.need.ram_bytes,
+      by: isoOf(clock.now() + DRAIN_TIME_MS),
+      why: `memory for ${lease.holder}`,
+    };
     let answer: MakeRoom | null = null;
     for (let attempt = 0; !signal.aborted && answer === null; attempt += 1) {
-      answer = await prime.post('/api/memory/make-room', request, makeRoomSchema, { once: true }).catch(() => null);
+      answer = await prime
+        .post('/api/memory/make-room', request, makeRoomSchema, { once: true })
+        .catch(() => null);
       if (answer === null) await this.#pause(attempt, signal);
     }
     while (!signal.aborted && answer?.state === 'draining') {
       await clock.sleep(DRAIN_POLL_MS, signal);
-      answer = await prime.get(`/api/memory/make-room/${encodeURIComponent(lease.leaseId)}`, makeRoomSchema).catch(() => answer);
+      answer = await prime
+        .get(`/api/memory/make-room/${encodeURIComponent(lease.leaseId)}`, makeRoomSchema)
+        .catch(() => answer);
     }
-    if (answer !== null) logger.info({ lease_id: lease.leaseId, state: answer.state, freed_bytes: answer.freed_bytes }, `J-Prime: ${answer.reason}`);
+    if (answer !== null)
+      logger.info(
+        { lease_id: lease.leaseId, state: answer.state, freed_bytes: answer.freed_bytes },
+        `J-Prime: ${answer.reason}`,
+      );
     // What J-Prime says is not trusted: the next measurement decides, and ends this task by granting or refusing.
     await waitForAbort(signal);
   }
@@ -146,7 +189,11 @@ export class Outside implements Performer {
 
   async #pause(attempt: number, signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#options;
-    await clock.sleep(RETRY_BASE_MS / 2 + backoffMs({ attempt, baseMs: RETRY_BASE_MS, maxMs: RETRY_MAX_MS, unit: random.unit() }), signal);
+    await clock.sleep(
+      RETRY_BASE_MS / 2 +
+        backoffMs({ attempt, baseMs: RETRY_BASE_MS, maxMs: RETRY_MAX_MS, unit: random.unit() }),
+      signal,
+    );
   }
 }
 
@@ -155,7 +202,12 @@ function refusalOf(error: unknown): { reason: string; final: boolean; retryAfter
   if (!(error instanceof CodedError)) throw error;
   if (error.code === 'service_unavailable' || error.code === 'internal') return null;
   const retryAfterMs = (error.details.retry_after_seconds ?? 1) * 1000;
-  const passing = error.code === 'slot_busy' || error.code === 'stale_token' || error.code === 'memory_unavailable' || error.code === 'overloaded' || error.code === 'storage_full';
+  const passing =
+    error.code === 'slot_busy' ||
+    error.code === 'stale_token' ||
+    error.code === 'memory_unavailable' ||
+    error.code === 'overloaded' ||
+    error.code === 'storage_full';
   return { reason: error.message, final: !passing, retryAfterMs };
 }
 

@@ -33,7 +33,11 @@ export class StartRequests {
     return {
       job_id: job.jobId,
       model_type: job.modelType,
-      dataset: { url: `${ownUrl()}/api/datasets/${dataset.sha256}`, sha256: dataset.sha256, rows: dataset.rows },
+      dataset: {
+        url: `${ownUrl()}/api/datasets/${dataset.sha256}`,
+        sha256: dataset.sha256,
+        rows: dataset.rows,
+      },
       config: details.config,
       epochs: details.job.total_epochs,
       checkpoint_enabled: true,
@@ -49,7 +53,13 @@ export class StartRequests {
 
   async #freeze(job: StoredJob): Promise<{ sha256: string; rows: number }> {
     const { db, datasets, gatePercent, random } = this.#options;
-    const frozen = await freezeDataset({ db, folder: datasets, modelType: job.modelType, gatePercent, random });
+    const frozen = await freezeDataset({
+      db,
+      folder: datasets,
+      modelType: job.modelType,
+      gatePercent,
+      random,
+    });
     await db.transaction((tx) => setDataset(tx, job.jobId, frozen));
     return frozen;
   }

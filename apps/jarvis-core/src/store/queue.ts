@@ -310,7 +310,9 @@ export class Queue implements CoordinatorStore {
 
   /** Why a job is where it is. */
   async reasonOf(jobId: string): Promise<string | null> {
-    const row = await this.#options.db.get<{ reason: string }>(sql`SELECT reason FROM jobs WHERE job_id = ${jobId}`);
+    const row = await this.#options.db.get<{ reason: string }>(
+      sql`SELECT reason FROM jobs WHERE job_id = ${jobId}`,
+    );
     return row?.reason ?? null;
   }
 

@@ -24,8 +24,18 @@ const KINDS: readonly ModelType[] = [...new Set(Object.values(MODEL_TYPE_OF_EXPE
 
 export function startTriggers(options: TriggerOptions): Triggers {
   const { clock, logger, intervalMs } = options;
-  const loop: Loop = startLoop({ name: 'experience trigger', intervalMs, clock, logger, run: () => triggerOnExperiences(options) });
-  const cron = new Cron(options.cron, { protect: true, catch: (error) => logger.error({ err: error }, 'the schedule failed') }, () => triggerOnSchedule(options));
+  const loop: Loop = startLoop({
+    name: 'experience trigger',
+    intervalMs,
+    clock,
+    logger,
+    run: () => triggerOnExperiences(options),
+  });
+  const cron = new Cron(
+    options.cron,
+    { protect: true, catch: (error) => logger.error({ err: error }, 'the schedule failed') },
+    () => triggerOnSchedule(options),
+  );
   return {
     stop: async () => {
       cron.stop();
@@ -42,17 +52,35 @@ async function triggerOnSchedule(options: TriggerOptions): Promise<void> {
   await submitWhere(options, 'schedule', 1);
 }
 
-async function submitWhere(options: TriggerOptions, source: 'experiences' | 'schedule', atLeast: number): Promise<void> {
+async function submitWhere(
+  options: TriggerOptions,
+  source: 'experiences' | 'schedule',
+  atLeast: number,
+): Promise<void> {
   for (const modelType of KINDS) {
     const fresh = await countNew(options.db, modelType);
     if (fresh < atLeast) continue;
     const reason = `${fresh} new ${modelType} experiences`;
-    const { jobId, joined } = await options.coordinator.submit({ model_type: modelType, config: {}, auto_deploy: true, reason, source });
-    if (!joined) options.logger.info({ job_id: jobId, model_type: modelType, source }, `training asked for: ${reason}`);
+    const { jobId, joined } = await options.coordinator.submit({
+      model_type: modelType,
+      config: {},
+      auto_deploy: true,
+      reason,
+      source,
+    });
+    if (!joined)
+      options.logger.info({ job_id: jobId, model_type: modelType, source }, `training asked for: ${reason}`);
   }
 }
 
 /** The first version of nlu, from the seed set. The job's name is fixed, so that it is asked for once in a home's life. */
 export async function submitBaseline(coordinator: Coordinator): Promise<void> {
-  await coordinator.submit({ job_id: 'baseline-nlu', model_type: 'nlu', config: {}, auto_deploy: true, reason: 'the baseline, from the seed set', source: 'baseline' });
+  await coordinator.submit({
+    job_id: 'baseline-nlu',
+    model_type: 'nlu',
+    config: {},
+    auto_deploy: true,
+    reason: 'the baseline, from the seed set',
+    source: 'baseline',
+  });
 }
