@@ -29,7 +29,7 @@ export type Group = (typeof GROUPS)[number];
 
 type Extra<T, D extends T | null> = Omit<Variable<T, D>, 'parse' | 'meaning' | 'group'>;
 
-export function variable<T, D extends T | null>(
+export function variable<T, const D extends T | null>(
   group: Group,
   meaning: string,
   parse: z.ZodType<T, string>,
