@@ -28,6 +28,12 @@ test('every place lies in [0, 1), so weight 1 takes all and weight 0 none', () =
   );
 });
 
+test('a place at the weight itself is stable, so a weight of 0 takes nobody', () => {
+  assert.equal(assignArm(0, 0), 'stable');
+  assert.equal(assignArm(0.25, 0.25), 'stable');
+  assert.equal(assignArm(0.25 - Number.EPSILON, 0.25), 'candidate');
+});
+
 test('raising the weight only moves sessions toward the candidate (I6)', () => {
   fc.assert(
     fc.property(names, names, weights, weights, (session, salt, a, b) => {

@@ -117,6 +117,24 @@ test('the error share breaks at its threshold, and not with too few sessions', (
   assert.equal(reading(even, 'error_share')?.broken, false);
 });
 
+test('a guard is broken at its threshold and above, and not below', () => {
+  fc.assert(
+    fc.property(evidences, (evidence) => {
+      const state = judged(evidence);
+      const sessions = state.errorSessions.stable + state.errorSessions.candidate;
+      for (const { guard, evidence, threshold, broken } of readGuards(state)) {
+        const enough = guard !== 'error_share' || sessions >= ERROR_SESSIONS_MIN;
+        assert.equal(broken, enough && evidence >= threshold);
+      }
+    }),
+  );
+  // Evidence of 36.5: over 1/alpha, under 1 over the guard's part of alpha.
+  const near = judged([...repeat(5, error()), ...repeat(6, error({ arm: 'stable' }))]);
+  const evidence = reading(near, 'error_share')?.evidence ?? 0;
+  assert.ok(evidence > 20 && evidence < 50, `${evidence}`);
+  assert.equal(reading(near, 'error_share')?.broken, false);
+});
+
 test('errors at a weight of 0 or 1 leave the error share and its sessions alone', () => {
   const state = judged([error({ weight: 1 }), error({ weight: 0, arm: 'stable' })]);
   assert.deepEqual(state.errorSessions, { stable: 0, candidate: 0 });
