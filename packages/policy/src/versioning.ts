@@ -18,7 +18,7 @@ export function nextVersion(latest: string | null, change: VersionChange): strin
       return `v${major + 1}.0.0`;
     case 'configuration':
       return `v${major}.${minor + 1}.0`;
-    case 'data':
+    default:
       return `v${major}.${minor}.${patch + 1}`;
   }
 }
@@ -28,12 +28,14 @@ export function describeChange(
   parentManifest: Pick<ModelManifest, 'labels' | 'lineage'>,
   newManifest: Pick<ModelManifest, 'labels' | 'lineage'>,
 ): VersionChange {
-  const before = new Set(parentManifest.labels);
-  const after = new Set(newManifest.labels);
-  if (before.symmetricDifference(after).size > 0) return 'labels';
+  if (labelSet(parentManifest) !== labelSet(newManifest)) return 'labels';
   const sameConfig =
     canonicalJson(parentManifest.lineage.config) === canonicalJson(newManifest.lineage.config);
   return sameConfig ? 'data' : 'configuration';
+}
+
+function labelSet({ labels }: Pick<ModelManifest, 'labels'>): string {
+  return canonicalJson([...new Set(labels)].toSorted());
 }
 
 /** The same text for the same JSON value, whatever the order of its keys. */

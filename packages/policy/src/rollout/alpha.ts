@@ -5,17 +5,18 @@ import type { Deployment } from '@jarvis/contracts';
 export type GuardReading = Deployment['guards'][number];
 export type Guard = GuardReading['guard'];
 
-const ALPHA_SHARES = { error_share: 0.4, paired_accuracy: 0.4, failure_limit: 0.2 } as const satisfies Record<
+/** Whole fifths, so that a threshold is the round number that it ought to be. */
+const FIFTHS = { error_share: 2, paired_accuracy: 2, failure_limit: 1 } as const satisfies Record<
   Guard,
   number
 >;
 
 /** The guard's part of alpha. */
 export function guardAlpha(guard: Guard, alpha: number): number {
-  return alpha * ALPHA_SHARES[guard];
+  return (alpha * FIFTHS[guard]) / 5;
 }
 
 /** The evidence at which the guard breaks: one over its part of alpha. */
 export function guardThreshold(guard: Guard, alpha: number): number {
-  return 1 / guardAlpha(guard, alpha);
+  return 5 / (alpha * FIFTHS[guard]);
 }

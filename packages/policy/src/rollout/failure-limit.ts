@@ -28,11 +28,10 @@ export function failureLimitEvidence(counts: FailureCounts): EValue {
   let logTerm = -Math.log(n + 1 - k);
   let logSum = logTerm;
   for (let j = k; j >= 1; j -= 1) {
-    const logRatio = Math.log(j / (n + 2 - j)) + logOdds;
-    logTerm += logRatio;
+    logTerm += Math.log(j / (n + 2 - j)) + logOdds;
     logSum = logAddExp(logSum, logTerm);
-    // The ratios only fall, so the j-1 terms that are left are each smaller than this one.
-    if (logRatio < 0 && logTerm + Math.log(j) - logSum < NEGLIGIBLE_LOG) break;
+    // The ratios only fall: past the largest term, the j-1 that are left are each smaller than this one.
+    if (logTerm + Math.log(j) - logSum < NEGLIGIBLE_LOG) break;
   }
   return eValueOf(logSum);
 }

@@ -21,9 +21,7 @@ export function planSteps({ strategy, steps, initialPercentage, gradual }: StepP
       const later = gradual ? steps.filter((step) => step > initialPercentage && step < 100) : [];
       return [initialPercentage, ...later, 100];
     }
-    case 'ab_test':
-    case 'canary':
-    case 'blue_green':
+    default:
       throw new CodedError(
         'unsupported_strategy',
         `The strategy ${strategy} is not built yet. Use gradual_rollout or immediate.`,

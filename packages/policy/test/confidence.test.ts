@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { rateInterval } from '../src/index.ts';
+import { seededRandom } from './simulated-rollout.ts';
+
+const counts = fc
+  .integer({ min: 1, max: 2000 })
+  .chain((trials) => fc.record({ trials: fc.constant(trials), successes: fc.nat({ max: trials }) }));
+const alphas = fc.double({ min: 0.001, max: 0.5, noNaN: true });
+
+function shown(successes: number, trials: number): string[] {
+  const { lower, upper } = rateInterval({ successes, trials, alpha: 0.05 });
+  return [lower.toFixed(6), upper.toFixed(6)];
+}
+
+test('gives the reference values', () => {
+  assert.deepEqual(shown(0, 10), ['0.000000', '0.416880']);
+  assert.deepEqual(shown(5, 50), ['0.015659', '0.287660']);
+  assert.deepEqual(shown(50, 100), ['0.344590', '0.655410']);
+});
+
+test('without a success the upper end has a closed form', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 5000 }), alphas, (trials, alpha) => {
+      const { lower, upper } = rateInterval({ successes: 0, trials, alpha });
+      assert.equal(lower, 0);
+      assert.ok(Math.abs(upper - (1 - (alpha / (trials + 1)) ** (1 / trials))) < 1e-10);
+    }),
+  );
+});
+
+test('holds the rate seen, mirrors, and widens with confidence', () => {
+  fc.assert(
+    fc.property(counts, alphas, ({ successes, trials }, alpha) => {
+      const { lower, upper } = rateInterval({ successes, trials, alpha });
+      const rate = successes / trials;
+      assert.ok(0 <= lower && lower <= rate && rate <= upper && upper <= 1);
+      const mirror = rateInterval({ successes: trials - successes, trials, alpha });
+      assert.ok(Math.abs(mirror.lower - (1 - upper)) < 1e-9);
+      const surer = rateInterval({ successes, trials, alpha: alpha / 2 });
+      assert.ok(surer.lower <= lower && surer.upper >= upper);
+    }),
+  );
+});
+
+test('before the first trial every rate is possible', () => {
+  assert.deepEqual(rateInterval({ successes: 0, trials: 0, alpha: 0.05 }), { lower: 0, upper: 1 });
+  assert.throws(() => rateInterval({ successes: 2, trials: 1, alpha: 0.05 }), /trials/);
+  assert.throws(() => rateInterval({ successes: 0, trials: 1, alpha: 1 }), /alpha/);
+});
+
+test('holds the true rate at every look in 95 % of the runs', () => {
+  const random = seededRandom(7);
+  const runs = 400;
+  for (const rate of [0.05, 0.4]) {
+    let lost = 0;
+    for (let run = 0; run < runs; run += 1) {
+      let successes = 0;
+      for (let trials = 1; trials <= 150; trials += 1) {
+        if (random() < rate) successes += 1;
+        const { lower, upper } = rateInterval({ successes, trials, alpha: 0.05 });
+        if (rate < lower || rate > upper) {
+          lost += 1;
+          break;
+        }
+      }
+    }
+    assert.ok(lost / runs <= 0.05, `${lost} of ${runs} at ${rate}`);
+  }
+});
