@@ -39,8 +39,8 @@ test('ONNX Runtime runs what the writer wrote: attributes, names, shapes and con
   const session = await InferenceSession.create(writeOnnx(graph));
   assert.deepEqual(session.inputNames, ['x']);
   const results = await session.run({ x: new Tensor('float32', Float32Array.of(1, 0, 0, -1), [2, 2]) });
-  assert.deepEqual([...(results['y']?.data as Float32Array)], [2.5, 6.5, 10.5, -3.5, -7.5, -11.5]);
-  assert.deepEqual([...(results['z']?.data as BigInt64Array)], [2n, 0n]);
+  assert.deepEqual([...(results['y']!.data as Float32Array)], [2.5, 6.5, 10.5, -3.5, -7.5, -11.5]);
+  assert.deepEqual([...(results['z']!.data as BigInt64Array)], [2n, 0n]);
   await session.release();
 });
 

@@ -120,11 +120,9 @@ async function live(trainer: Trainer, host: TrainerHost, stop: StopFlag): Promis
     stop.watch(job, host);
     return await train({ trainer, job, host, events, stop });
   } catch (error) {
-    const failure = toFailure(error);
-    host.complain(
-      failure.cause instanceof Error ? (failure.cause.stack ?? failure.message) : failure.message,
-    );
-    const { code, message, retryable } = failure;
+    const { code, message, retryable, cause } = toFailure(error);
+    // What nobody foresaw needs its stack; what has a code says what to do.
+    host.complain(code === 'internal' && cause instanceof Error ? (cause.stack ?? message) : message);
     events?.emit({ type: 'failed', code, message, retryable });
     return TRAINER_EXIT_FAILED;
   } finally {

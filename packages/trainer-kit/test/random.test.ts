@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { SeededRandom, shuffle } from '@jarvis/trainer-kit';
 
 const take = (random: SeededRandom, count: number) => Array.from({ length: count }, () => random.uint32());

@@ -81,7 +81,7 @@ function buildVocabulary(
   );
 }
 
-/** @throws {TrainerFailure} `dataset_corrupt` at a row without text or intent */
+/** @throws {TrainerFailure} `dataset_corrupt` at a row without text or intent, `dataset_empty` without any word */
 export async function buildCorpus(
   rows: { readonly train: readonly TrainingRow[]; readonly validation: readonly TrainingRow[] },
   breathe: Breathe,
@@ -92,6 +92,12 @@ export async function buildCorpus(
   const indexOf = new Map(labels.map((label, index) => [label, index]));
   const documents = await countDocuments(train, breathe);
   const vocabulary = buildVocabulary(documents, train.length, labels.length);
+  if (vocabulary.size === 0) {
+    throw new TrainerFailure(
+      'dataset_empty',
+      'the texts of the data set have no words that a model could learn from',
+    );
+  }
 
   async function examples(counted: readonly CountedRow[]): Promise<Example[]> {
     const result: Example[] = [];

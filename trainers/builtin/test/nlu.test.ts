@@ -127,7 +127,8 @@ test('validation rows set the threshold, and are not fitted', async () => {
     };
   };
   const clear = await manifestOf([...ROWS, intentRow(3, 8, 'validation'), intentRow(4, 8, 'validation')]);
-  const vague: DatasetRow = { ...intentRow(3, 8, 'validation'), input: { text: 'please could you fandig' } };
+  const text = `${intentText(3, 8)} ${'quux xyzzy frobnicate '.repeat(3)} völlig unbekannte Wörter überall`;
+  const vague: DatasetRow = { ...intentRow(3, 8, 'validation'), input: { text } };
   const mixed = await manifestOf([
     ...ROWS,
     vague,
@@ -164,13 +165,11 @@ test('a set of 25 intents with 3 utterances each is learnt, with and without row
   }
 });
 
-test('the smallest sets: one row, one label, nothing but out of scope, no letters', async () => {
-  const wordless: DatasetRow = { ...intentRow(1, 0), input: { text: '?!' } };
+test('the smallest sets: one row, one label, nothing but out of scope', async () => {
   for (const rows of [
     [intentRow(0, 0)],
     intentRows(1, 5),
     [outOfScopeRow('a'), outOfScopeRow('b')],
-    [wordless],
     intentRows(2, 1),
   ]) {
     await using folder = await temporaryFolder();

@@ -31,13 +31,10 @@ function quantize({ features, labels, weights }: NluWeights) {
   return { quantized, scales };
 }
 
-/** The bytes of `model.onnx`. A model without features still answers, from its bias alone. */
+/** The bytes of `model.onnx`. @param layer one feature at least: Gather needs a row to point at */
 export function writeNluGraph(layer: NluWeights): Uint8Array {
-  // Gather needs a row to point at, so a graph has at least one.
-  const features = Math.max(1, layer.features);
-  const padded =
-    layer.features === 0 ? { ...layer, features, weights: new Float32Array(layer.labels) } : layer;
-  const { quantized, scales } = quantize(padded);
+  const { features, labels, bias } = layer;
+  const { quantized, scales } = quantize(layer);
   const graph: OnnxGraph = {
     name: 'nlu',
     opset: OPSET,
@@ -45,11 +42,11 @@ export function writeNluGraph(layer: NluWeights): Uint8Array {
       { name: 'rows', type: 'int32', dims: ['n', 'k'] },
       { name: 'values', type: 'float32', dims: ['n', 'k'] },
     ],
-    outputs: [{ name: 'probabilities', type: 'float32', dims: ['n', layer.labels] }],
+    outputs: [{ name: 'probabilities', type: 'float32', dims: ['n', labels] }],
     constants: [
-      { name: 'weights', dims: [features, layer.labels], data: quantized },
+      { name: 'weights', dims: [features, labels], data: quantized },
       { name: 'scales', dims: [features], data: scales },
-      { name: 'bias', dims: [layer.labels], data: layer.bias },
+      { name: 'bias', dims: [labels], data: bias },
       { name: 'middle', dims: [1], data: BigInt64Array.of(1n) },
     ],
     nodes: [
