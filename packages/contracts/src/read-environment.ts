@@ -4,10 +4,8 @@ import { ENVIRONMENT, type VariableName } from './environment.ts';
 import type { Variable } from './variable.ts';
 
 type ValueOf<V> = V extends { parse: z.ZodType<infer T, string>; default: infer D }
-  ? null extends D
-    ? D extends null
-      ? T | null
-      : T
+  ? D extends null
+    ? T | null
     : T
   : never;
 /** The environment as read: a value for each variable, null where there is none and no default. */

@@ -1,0 +1,129 @@
+// The configuration of a program: environment, then .env, then defaults; with folders and addresses worked out.
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { isAbsolute, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseEnv } from 'node:util';
+import {
+  type Environment,
+  EXIT_CONFIG,
+  readEnvironment,
+  type ServiceName,
+  type VariableName,
+  type VariableSource,
+} from '@jarvis/contracts';
+
+export interface Config {
+  readonly env: Environment;
+  readonly sources: Readonly<Record<VariableName, VariableSource>>;
+  readonly home: string;
+  readonly paths: {
+    readonly core: string;
+    readonly prime: string;
+    readonly reactor: string;
+    readonly logs: string;
+    readonly drop: string;
+    readonly data: string;
+    readonly runs: string;
+    readonly registry: string;
+    readonly nluSeed: string;
+  };
+  readonly urls: Readonly<Record<ServiceName, string>>;
+}
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** The seed set that comes with the project. */
+const SHIPPED_NLU_SEED = fileURLToPath(
+  new URL('../../../data/assistant-commands/seed.jsonl', import.meta.url),
+);
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[?::1\]?)$/;
+
+export interface ConfigInputs {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** The folder whose .env is read. */
+  readonly cwd: string;
+}
+
+export function readConfig(inputs: ConfigInputs): ConfigResult {
+  const dotEnv = join(inputs.cwd, '.env');
+  const read = readEnvironment(
+    inputs.environment,
+    existsSync(dotEnv) ? parseEnv(readFileSync(dotEnv, 'utf8')) : {},
+  );
+  if (!read.ok) return read;
+  const env = read.values;
+  const problems = contradictions(env);
+  if (problems.length > 0) return { ok: false, problems };
+  const home = absolute(env.JARVIS_HOME ?? defaultHome(inputs.environment), inputs.cwd);
+  const below = (given: string | null, fallback: string): string =>
+    absolute(given ?? join(home, fallback), inputs.cwd);
+  return {
+    ok: true,
+    config: {
+      env,
+      sources: read.sources,
+      home,
+      paths: {
+        core: join(home, 'jarvis-core'),
+        prime: join(home, 'j-prime'),
+        reactor: join(home, 'reactor-core'),
+        logs: join(home, 'logs'),
+        drop: below(env.EXPERIENCE_DIR, 'events'),
+        data: below(env.TRAINING_DATA_DIR, 'data'),
+        runs: below(env.TRAINING_CHECKPOINT_DIR, 'reactor-core/runs'),
+        registry: below(env.MODEL_REGISTRY_DIR, 'reactor-core/registry'),
+        nluSeed: absolute(env.NLU_SEED_PATH ?? SHIPPED_NLU_SEED, inputs.cwd),
+      },
+      urls: {
+        'jarvis-core': env.JARVIS_CORE_API_URL ?? urlOf(env.JARVIS_HOST, env.JARVIS_PORT),
+        'j-prime': env.JARVIS_PRIME_API_URL ?? urlOf(env.JARVIS_PRIME_HOST, env.JARVIS_PRIME_PORT),
+        'reactor-core': env.REACTOR_CORE_API_URL ?? urlOf(env.REACTOR_CORE_HOST, env.REACTOR_CORE_PORT),
+      },
+    },
+  };
+}
+
+/** Reads the configuration, or prints every problem and ends the process with 78: bad configuration starts nothing (I10). */
+export function readConfigOrExit(inputs: ConfigInputs): Config {
+  const result = readConfig(inputs);
+  if (result.ok) return result.config;
+  process.stderr.write(
+    `The configuration has ${result.problems.length === 1 ? 'a mistake' : `${result.problems.length} mistakes`}; nothing was started:\n`,
+  );
+  for (const problem of result.problems) process.stderr.write(`  ${problem}\n`);
+  process.stderr.write('All variables with their meaning: docs/configuration.md, or `jarvis config`.\n');
+  process.exit(EXIT_CONFIG);
+}
+
+export function isLoopback(host: string): boolean {
+  return LOOPBACK.test(host);
+}
+
+function contradictions(env: Environment): string[] {
+  const problems: string[] = [];
+  for (const name of ['JARVIS_HOST', 'JARVIS_PRIME_HOST', 'REACTOR_CORE_HOST'] as const) {
+    if (!isLoopback(env[name]) && env.JARVIS_API_TOKEN === null) {
+      problems.push(
+        `${name}: listening on ${env[name]} needs JARVIS_API_TOKEN; without a token only loopback is allowed`,
+      );
+    }
+  }
+  const ports = [env.JARVIS_PORT, env.JARVIS_PRIME_PORT, env.REACTOR_CORE_PORT];
+  if (new Set(ports).size < ports.length)
+    problems.push(`JARVIS_PORT, JARVIS_PRIME_PORT, REACTOR_CORE_PORT: ${ports.join(', ')} have to differ`);
+  return problems;
+}
+
+function defaultHome(environment: ConfigInputs['environment']): string {
+  return join(environment['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'jarvis');
+}
+function absolute(path: string, cwd: string): string {
+  return isAbsolute(path) ? path : resolve(cwd, path);
+}
+function urlOf(host: string, port: number): string {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host;
+  return `http://${reachable}:${port}`;
+}

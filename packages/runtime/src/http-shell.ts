@@ -1,0 +1,153 @@
+// The HTTP server that every service has: schemas validate and document, errors are problems, strangers are kept out.
+import swagger from '@fastify/swagger';
+import { CodedError, type Identity, type Problem } from '@jarvis/contracts';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  LogController,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from 'fastify';
+import {
+  hasZodFastifySchemaValidationErrors,
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import { timingSafeEqual } from 'node:crypto';
+import { isLoopback } from './config.ts';
+import { PROBLEM_CONTENT_TYPE, problemOf } from './problem.ts';
+import type { Logger } from './logger.ts';
+
+export type HttpServer = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
+
+const REQUEST_TIMEOUT_MS = 60_000;
+
+export interface HttpShellOptions {
+  readonly identity: Identity;
+  readonly title: string;
+  readonly logger: Logger;
+  readonly bodyLimitBytes: number;
+  /** The address that is listened on: its name is allowed in the Host header, beside loopback's. */
+  readonly host: string;
+  readonly token: string | null;
+}
+
+/** Paths that answer without a token: who is there, and nothing else. */
+const OPEN_PATHS = new Set(['/health', '/api/health']);
+
+export async function createHttpShell(options: HttpShellOptions): Promise<HttpServer> {
+  const logger: FastifyBaseLogger = options.logger;
+  const server = Fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: options.bodyLimitBytes,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 512 },
+  }).withTypeProvider<ZodTypeProvider>();
+  server.setValidatorCompiler(validatorCompiler);
+  server.setSerializerCompiler(serializerCompiler);
+  server.addHook('onRequest', async (req) => {
+    refuseStrangers(req.headers, options.host);
+    if (options.token !== null && !OPEN_PATHS.has(req.url))
+      refuseWithoutToken(req.headers.authorization, options.token);
+  });
+  server.setErrorHandler(async (error, req, reply) => {
+    const coded = codedFrom(error);
+    if (coded.code === 'internal')
+      req.log.error({ err: error, method: req.method, url: req.url }, 'request failed');
+    const problem: Problem = problemOf(coded);
+    if (problem.retry_after_seconds !== undefined)
+      void reply.header('retry-after', Math.max(1, Math.ceil(problem.retry_after_seconds)));
+    // Sent as text: the response schema of the route speaks of its answers, not of its errors.
+    return reply.code(problem.status).type(PROBLEM_CONTENT_TYPE).serializer(JSON.stringify).send(problem);
+  });
+  server.setNotFoundHandler(async (req) => {
+    throw new CodedError('not_found', `there is nothing at ${req.method} ${req.url.split('?')[0]}`);
+  });
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: options.title, version: `${options.identity.contract_version}.0.0` },
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+  server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+  return server;
+}
+
+function refuseStrangers(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  host: string,
+): void {
+  const asked = hostname(String(headers['host'] ?? ''));
+  if (!isLoopback(asked) && asked !== host) {
+    throw new CodedError(
+      'host_not_allowed',
+      `the Host header names "${asked}": this service answers on loopback and ${host} only`,
+    );
+  }
+  // A page of another origin may send a request without asking; its browser then says where it comes from.
+  const origin = headers['origin'];
+  const foreign = typeof origin === 'string' && !isSameOrigin(origin, String(headers['host'] ?? ''));
+  if (foreign || headers['sec-fetch-site'] === 'cross-site') {
+    throw new CodedError('host_not_allowed', 'a page of another origin may not call this service');
+  }
+}
+
+function isSameOrigin(origin: string, host: string): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host;
+}
+
+function hostname(host: string): string {
+  return host.replace(/:\d+$/, '').toLowerCase();
+}
+
+function refuseWithoutToken(header: string | undefined, token: string): void {
+  const given = Buffer.from(header ?? '');
+  const wanted = Buffer.from(`Bearer ${token}`);
+  if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
+    throw new CodedError('unauthorized', 'send the token as "Authorization: Bearer …" (JARVIS_API_TOKEN)');
+  }
+}
+
+/** What Fastify itself refuses, by its code. */
+const FASTIFY_ERRORS: Readonly<Record<string, (message: string) => CodedError>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: () =>
+    new CodedError('body_too_large', 'the body is over the limit (HTTP_BODY_LIMIT_MB)'),
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: () =>
+    new CodedError('unsupported_media_type', 'send the body as application/json'),
+  FST_ERR_CTP_EMPTY_JSON_BODY: () => new CodedError('malformed_json', 'the body is empty'),
+  FST_ERR_CTP_INVALID_JSON_BODY: (message) =>
+    new CodedError('malformed_json', `the body is not JSON: ${message}`),
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: (message) => new CodedError('invalid_request', message),
+};
+
+function codedFrom(error: unknown): CodedError {
+  if (error instanceof CodedError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const issues = error.validation.map((v) => ({
+      path: `${error.validationContext}${v.instancePath.replaceAll('/', '.')}`,
+      message: v.message ?? 'does not fit',
+    }));
+    return new CodedError('invalid_request', issues.map((i) => `${i.path}: ${i.message}`).join('; '), {
+      issues,
+    });
+  }
+  const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string };
+  const known = code === undefined ? undefined : FASTIFY_ERRORS[code];
+  if (known !== undefined) return known(message ?? '');
+  if (statusCode === 400) return new CodedError('malformed_json', message ?? 'the request is malformed');
+  return new CodedError('internal', 'something went wrong here; the log has the cause', {}, { cause: error });
+}

@@ -1,0 +1,5 @@
+// Storage: drivers, migrations, event log, home lock. SQL itself lives in the store folder of each service.
+export * from './database.ts';
+export * from './event-log.ts';
+export * from './home-lock.ts';
+export * from './sqlite.ts';
