@@ -1,6 +1,7 @@
 // What every part of the supervisor works with: the outside world and the limits, as they were given.
 import type { Environment } from '@jarvis/contracts';
 import type { DetachedOptions, System, Timing } from '@jarvis/process';
+import type { Clock } from '@jarvis/runtime';
 import type { Events } from './events.ts';
 import type { Logger } from './logger.ts';
 import type { Http } from './probe.ts';
@@ -43,4 +44,8 @@ export function limitsOf(environment: Environment): Limits {
     logBytesMax: environment.LOG_FILE_MB_MAX * 1024 * 1024,
     logFilesKept: environment.LOG_FILES_KEPT,
   };
+}
+
+export function timingOf(clock: Clock): Timing {
+  return { monotonicMs: () => clock.monotonic(), sleep: (ms, signal) => clock.sleep(ms, signal) };
 }

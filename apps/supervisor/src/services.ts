@@ -1,6 +1,6 @@
 // The three services: where each listens, how it is launched, and whether it is ours to launch.
 import { type Environment, type ServiceName, SERVICES } from '@jarvis/contracts';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { SupervisorError } from './errors.ts';
 
 export interface ServiceSpec {
@@ -80,6 +80,12 @@ function entries(environment: Environment): Record<ServiceName, Entry> {
   };
 }
 
+/** The order of stopping: groups, one after the other; JARVIS Core last, because the others report to it. */
+export function inStopOrder<T>(services: readonly T[], nameOf: (service: T) => ServiceName): T[][] {
+  const isCore = (service: T) => nameOf(service) === 'jarvis-core';
+  return [services.filter((service) => !isCore(service)), services.filter(isCore)];
+}
+
 export type Programs = Readonly<Record<ServiceName, string>>;
 
 /** The `main.ts` of each service in this repository. */
@@ -99,6 +105,8 @@ export interface SpecOptions {
   readonly programs: Programs;
   /** The program that runs a `main.ts`. */
   readonly execPath: string;
+  /** Where it runs. */
+  readonly cwd: string;
 }
 
 /** The enabled services in the order in which they are started. Throws SupervisorError('configuration'). */
@@ -146,10 +154,9 @@ function launchOf(name: ServiceName, entry: Entry, options: SpecOptions): Launch
     return {
       command: '/bin/sh',
       args: ['-c', entry.command],
-      cwd: resolve(entry.path.value ?? '.'),
+      cwd: resolve(options.cwd, entry.path.value ?? '.'),
     };
-  const program = options.programs[name];
-  return { command: options.execPath, args: [program], cwd: dirname(program) };
+  return { command: options.execPath, args: [options.programs[name]], cwd: options.cwd };
 }
 
 /** Who listens everywhere is asked on loopback. */

@@ -5,23 +5,22 @@ import {
   readHomeId,
   signalProcess,
   type System,
-  systemTiming,
   thisSystem,
   type Timing,
 } from '@jarvis/process';
+import type { Clock } from '@jarvis/runtime';
 import { join } from 'node:path';
 import { readSupervisorRecord } from './home-lock.ts';
-import { limitsOf } from './context.ts';
+import { limitsOf, timingOf } from './context.ts';
 import { type Http, probe } from './probe.ts';
 import { adopt, probeTimeoutMs } from './running.ts';
-import { ownPrograms, type ServiceSpec, serviceSpecs } from './services.ts';
+import { inStopOrder, ownPrograms, serviceSpecs } from './services.ts';
 import { type ServiceStop, stopService } from './stop-service.ts';
 
 export interface StopHomeOptions {
   readonly environment: Environment;
   readonly fetch: typeof fetch;
-  readonly execPath: string;
-  readonly timing?: Timing;
+  readonly clock: Clock;
   readonly system?: System;
 }
 
@@ -39,7 +38,8 @@ const pollMs = 50;
 
 /** Asks the supervisor of the home to stop and waits for it; then stops the services of this home that still answer. Makes nothing in a home that is not there. Throws HomeError, SupervisorError('configuration'). */
 export async function stopHome(home: string, options: StopHomeOptions): Promise<HomeStop> {
-  const { environment, timing = systemTiming, system = thisSystem } = options;
+  const { environment, system = thisSystem } = options;
+  const timing = timingOf(options.clock);
   const limits = limitsOf(environment);
   const supervisor = await stopSupervisor(
     home,
@@ -57,11 +57,11 @@ export async function stopHome(home: string, options: StopHomeOptions): Promise<
     environment,
     logs: join(home, 'logs'),
     programs: ownPrograms(),
-    execPath: options.execPath,
+    execPath: '', // nothing is launched
+    cwd: '',
   });
-  const isCore = (spec: ServiceSpec) => spec.name === 'jarvis-core';
   const services: { service: ServiceName; stop: ServiceStop }[] = [];
-  for (const group of [specs.filter((spec) => !isCore(spec)), specs.filter(isCore)]) {
+  for (const group of inStopOrder(specs, (spec) => spec.name)) {
     const stopped = await Promise.all(
       group.map(async (spec) => {
         const answer = await probe(spec.url, { service: spec.name, homeId }, http, probeTimeoutMs);

@@ -11,19 +11,18 @@ import {
   ensureHome,
   processStartTicks,
   type System,
-  systemTiming,
   thisSystem,
-  type Timing,
 } from '@jarvis/process';
+import type { Clock } from '@jarvis/runtime';
 import { join } from 'node:path';
-import { type Context, limitsOf } from './context.ts';
+import { type Context, limitsOf, timingOf } from './context.ts';
 import { messageOf, SupervisorError } from './errors.ts';
 import { Events, type Phase } from './events.ts';
 import { lockHome, type HomeLock } from './home-lock.ts';
 import { keepLogsSmall } from './log-upkeep.ts';
 import { appendTo, jsonLogger, type Logger, type LogLevel, supervisorLogPath } from './logger.ts';
 import type { Probe } from './probe.ts';
-import { ownPrograms, type Programs, serviceSpecs } from './services.ts';
+import { inStopOrder, ownPrograms, type Programs, serviceSpecs } from './services.ts';
 import { ServiceUnit, type UnitSummary } from './unit.ts';
 import { verify, type Verification } from './verify.ts';
 
@@ -34,7 +33,7 @@ export interface SupervisorOptions {
   /** What the services get as their environment, beside JARVIS_HOME. */
   readonly processEnv: Readonly<Record<string, string | undefined>>;
   readonly fetch: typeof fetch;
-  readonly wallMs: () => number;
+  readonly clock: Clock;
   /** 0 to 1. */
   readonly random: () => number;
   readonly newId: () => string;
@@ -42,7 +41,8 @@ export interface SupervisorOptions {
   /** The pid and executable of this process. */
   readonly pid: number;
   readonly execPath: string;
-  readonly timing?: Timing;
+  /** Where the programs of this repository run: relative paths and `.env` mean the same to them as here. */
+  readonly cwd: string;
   readonly system?: System;
   readonly spawn?: DetachedOptions['spawn'];
   readonly programs?: Programs;
@@ -75,30 +75,31 @@ const verifyPollSlowMs = 250;
 
 /** Locks the home and begins to start the services; `ready` says when they are up. Throws HomeError, SupervisorError('already_running' | 'configuration'). */
 export async function startSupervisor(options: SupervisorOptions): Promise<Supervisor> {
-  const { environment, timing = systemTiming, system = thisSystem } = options;
+  const { environment, clock, system = thisSystem } = options;
   const home = await ensureHome(options.home, options.newId);
   const specs = serviceSpecs({
     environment,
     logs: home.logs,
     programs: options.programs ?? ownPrograms(),
     execPath: options.execPath,
+    cwd: options.cwd,
   });
   const lock = await lockHome(home.folder, {
     pid: options.pid,
     started_ticks: (await processStartTicks(options.pid, system)) ?? 0,
-    started_at: new Date(options.wallMs()).toISOString(),
+    started_at: new Date(clock.now()).toISOString(),
     home_id: home.homeId,
     urls: Object.fromEntries(specs.map((spec) => [spec.name, spec.url])),
   });
   const context: Context = {
     homeId: home.homeId,
     http: { fetch: options.fetch, token: environment.JARVIS_API_TOKEN },
-    timing,
+    timing: timingOf(clock),
     random: options.random,
     system,
     spawn: options.spawn,
     childEnv: childEnvironment(options.processEnv, home.folder),
-    log: options.log ?? fileLogger(home.logs, options.wallMs, environment.JARVIS_LOG_LEVEL),
+    log: options.log ?? fileLogger(home.logs, clock, environment.JARVIS_LOG_LEVEL),
     events: new Events(),
     writeError: options.writeError,
     limits: limitsOf(environment),
@@ -117,8 +118,8 @@ function childEnvironment(processEnv: SupervisorOptions['processEnv'], home: str
   };
 }
 
-function fileLogger(logs: string, wallMs: () => number, least: LogLevel): Logger {
-  return jsonLogger({ write: appendTo(supervisorLogPath(logs)), wallMs, least });
+function fileLogger(logs: string, clock: Clock, least: LogLevel): Logger {
+  return jsonLogger({ write: appendTo(supervisorLogPath(logs)), wallMs: () => clock.now(), least });
 }
 
 interface Parts {
@@ -279,15 +280,15 @@ export class Supervisor {
     throw error;
   }
 
-  #stopOnce(error: Error | null): Promise<StopReport> {
-    this.#stop ??= this.#stopAll(error).then((report) => {
+  #stopOnce(why: Error | null): Promise<StopReport> {
+    this.#stop ??= this.#stopAll(why).then((report) => {
       this.#done.resolve(report);
       return report;
     });
     return this.#stop;
   }
 
-  async #stopAll(error: Error | null): Promise<StopReport> {
+  async #stopAll(why: Error | null): Promise<StopReport> {
     const { units, context, lock } = this.#parts;
     this.#state = 'stopping';
     this.#stopping.abort();
@@ -295,9 +296,8 @@ export class Supervisor {
     this.events.emit({ type: 'stopping' });
     await Promise.all(this.#loops);
     await Promise.all(this.#loops); // what the start added in the meantime
-    const isCore = (unit: ServiceUnit) => unit.spec.name === 'jarvis-core';
     const left: string[] = [];
-    for (const group of [units.filter((unit) => !isCore(unit)), units.filter(isCore)])
+    for (const group of inStopOrder(units, (unit) => unit.spec.name))
       left.push(
         ...(await Promise.all(group.map((unit) => this.#stopUnit(unit)))).filter((text) => text !== ''),
       );
@@ -305,7 +305,7 @@ export class Supervisor {
     this.#state = 'stopped';
     context.log.info('stopped', { left });
     this.events.emit({ type: 'stopped', left });
-    return { error, left };
+    return { error: why, left };
   }
 
   async #stopUnit(unit: ServiceUnit): Promise<string> {
