@@ -1,6 +1,6 @@
 // A small service of the system, real enough to be started, asked, adopted and stopped. How it behaves is read from
 // `fixture-<service>` in JARVIS_HOME, so that a test can change it between two starts:
-//   crash | slow | silent | starting | deaf | lonely
+//   crash | slow | wrong | starting | deaf | lonely
 // What happens to it is appended to `happened` there.
 import { appendFileSync, readFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
@@ -54,8 +54,8 @@ export function serve(service: string, port: number, peers: Readonly<Record<stri
 
   const server = createServer((request, response) => {
     if (request.url === '/ping') return json(response, 200, {});
-    if (request.url === '/health' && mode() !== 'silent') return void health(response);
-    if (request.method !== 'POST') return; // no answer
+    if (request.url === '/health')
+      return mode() === 'wrong' ? json(response, 500, {}) : void health(response);
     if (request.url === '/crash') process.exit(9);
     if (request.url?.startsWith('/api/shutdown') !== true) return json(response, 404, {});
     happened(`shutdown${new URL(request.url, 'http://x').search}`);
