@@ -75,7 +75,7 @@ async function main(): Promise<number> {
       json: { type: 'boolean', default: false },
       save: { type: 'boolean', default: false },
       data: { type: 'string' },
-      epochs: { type: 'string', default: '12' },
+      epochs: { type: 'string', default: '16' },
       seed: { type: 'string', default: '1' },
     },
   });

@@ -1,4 +1,5 @@
-// Softmax regression over sparse vectors, by AdaGrad, half of the features dropped at random at each visit.
+// Softmax regression over sparse vectors, by AdaGrad, most features of a row dropped at random at each visit.
+// The rate stays as it is: what is kept are the mean weights of the later epochs (Polyak and Ruppert), which wander less.
 // Gradients below a thousandth are left out: late in training nearly all are, and a step costs a fraction.
 import { type RandomState, SeededRandom, shuffle } from '@jarvis/trainer-kit';
 import type { Example } from './corpus.ts';
@@ -6,11 +7,12 @@ import type { Example } from './corpus.ts';
 const GRADIENT_MIN = 1e-3;
 const BIAS_RATE = 0.1;
 const SQUARES_FLOOR = 1e-8;
-/** The rate falls on a line to this part of itself in the last epoch. */
-const LAST_RATE = 0.1;
-/** Dropping takes one random bit a feature, so it is one half; what stays counts twice. */
-const KEPT_SCALE = 2;
-const BITS_PER_WORD = 32;
+/** Weights are averaged over the epochs after this part of them. */
+const UNAVERAGED_PART = 1 / 3;
+/** Of 256: how many values of a random byte drop a feature. What stays counts for what went. */
+const DROPPED_BYTES = 154;
+const KEPT_SCALE = 256 / (256 - DROPPED_BYTES);
+const BYTES_PER_WORD = 4;
 /** At 150 labels some 2 ms of work. */
 const STEP_ROWS_MIN = 32;
 const LOSS_PROBABILITY_MIN = 1e-12;
@@ -34,15 +36,24 @@ export interface SoftmaxProgress {
   random: RandomState;
 }
 
+/** Part of two arrays that hold sparse vectors one after another. */
+interface SparseRange {
+  readonly rows: Int32Array;
+  readonly values: Float32Array;
+  readonly start: number;
+  readonly end: number;
+}
+
 export class SoftmaxRegression {
   readonly features: number;
   readonly labels: number;
-  /** Weights [features * labels], bias [labels], then the summed squares of the gradients of each, in one block. */
+  /** In one block: weights [features * labels] and bias [labels], their means, their summed squares of gradients. */
   readonly parameters: Float32Array;
   /** The order in which this epoch visits the examples. */
   readonly order: Int32Array;
-  readonly weights: Float32Array;
-  readonly bias: Float32Array;
+  readonly #weights: Float32Array;
+  readonly #bias: Float32Array;
+  readonly #means: Float32Array;
   readonly #weightSquares: Float32Array;
   readonly #biasSquares: Float32Array;
   readonly #options: SoftmaxOptions;
@@ -64,11 +75,13 @@ export class SoftmaxRegression {
     this.#options = options;
     this.features = features;
     this.labels = labels;
-    this.parameters = new Float32Array(2 * (size + labels));
-    this.weights = this.parameters.subarray(0, size);
-    this.bias = this.parameters.subarray(size, size + labels);
-    this.#weightSquares = this.parameters.subarray(size + labels, 2 * size + labels);
-    this.#biasSquares = this.parameters.subarray(2 * size + labels);
+    const block = size + labels;
+    this.parameters = new Float32Array(3 * block);
+    this.#weights = this.parameters.subarray(0, size);
+    this.#bias = this.parameters.subarray(size, block);
+    this.#means = this.parameters.subarray(block, 2 * block);
+    this.#weightSquares = this.parameters.subarray(2 * block, 2 * block + size);
+    this.#biasSquares = this.parameters.subarray(2 * block + size);
     this.order = Int32Array.from(examples, (_, i) => i);
     this.#active = new Int32Array(labels);
     this.#gradients = new Float32Array(batchRows * labels);
@@ -110,44 +123,65 @@ export class SoftmaxRegression {
     if (end < rows) return null;
     this.#visited = 0;
     this.#epoch += 1;
+    this.#average();
     return this.#loss / Math.max(1, rows);
   }
 
-  /** Probabilities [labels] of one vector, nothing dropped, written to `into`. */
-  predict(vector: Example['vector'], into: Float32Array): void {
-    this.#logits(vector.rows, vector.values, 0, vector.rows.length, into);
+  /** [features * labels], the mean of the later epochs. */
+  get weights(): Float32Array {
+    return this.#means.subarray(0, this.features * this.labels);
+  }
+
+  /** [labels], the mean of the later epochs. */
+  get bias(): Float32Array {
+    return this.#means.subarray(this.features * this.labels);
+  }
+
+  /** Probabilities [labels] of one vector, by the means, nothing dropped, written to `into`. */
+  predict({ rows, values }: Example['vector'], into: Float32Array): void {
+    into.set(this.bias);
+    this.#addLayers(this.weights, { rows, values, start: 0, end: rows.length }, into);
     softmax(into);
   }
 
+  /** The mean of the epochs from the first averaged one to this; before it, simply this one. */
+  #average(): void {
+    const means = this.#means;
+    const now = this.parameters;
+    const averaged = Math.max(1, this.#epoch - Math.floor(this.#options.epochs * UNAVERAGED_PART));
+    for (let i = 0; i < means.length; i++) means[i]! += (now[i]! - means[i]!) / averaged;
+  }
+
   #fitBatch(start: number, end: number): void {
-    const { examples, epochs, learningRate } = this.#options;
+    const { examples, learningRate: rate } = this.#options;
     const { labels } = this;
     let kept = 0;
     for (let i = start; i < end; i++) {
-      const { vector, label } = examples[this.order[i]!]!;
+      const { vector: whole, label } = examples[this.order[i]!]!;
       const gradient = this.#gradients.subarray((i - start) * labels, (i - start + 1) * labels);
       const from = kept;
-      kept = this.#keepSome(vector, kept);
+      kept = this.#keepSome(whole, kept);
       this.#keptEnds[i - start] = kept;
-      this.#logits(this.#keptRows, this.#keptValues, from, kept, gradient);
+      gradient.set(this.#bias);
+      const vector = { rows: this.#keptRows, values: this.#keptValues, start: from, end: kept };
+      this.#addLayers(this.#weights, vector, gradient);
       softmax(gradient);
       this.#loss -= Math.log(Math.max(gradient[label]!, LOSS_PROBABILITY_MIN));
       gradient[label]! -= 1;
     }
-    const rate = learningRate * (1 - (1 - LAST_RATE) * (this.#epoch / epochs));
     for (let i = 0; i < end - start; i++) {
       const from = i === 0 ? 0 : this.#keptEnds[i - 1]!;
       this.#descend(this.#gradients.subarray(i * labels, (i + 1) * labels), from, this.#keptEnds[i]!, rate);
     }
   }
 
-  /** Copies the features that one random bit each lets through. @returns where the copies end */
+  /** Copies the features that one random byte each lets through. @returns where the copies end */
   #keepSome({ rows, values }: Example['vector'], start: number): number {
     let end = start;
-    let bits = 0;
+    let bytes = 0;
     for (let i = 0; i < rows.length; i++) {
-      bits = i % BITS_PER_WORD === 0 ? this.#random.uint32() : bits >>> 1;
-      if ((bits & 1) === 0) continue;
+      bytes = i % BYTES_PER_WORD === 0 ? this.#random.uint32() : bytes >>> 8;
+      if ((bytes & 0xff) < DROPPED_BYTES) continue;
       this.#keptRows[end] = rows[i]!;
       this.#keptValues[end] = values[i]! * KEPT_SCALE;
       end += 1;
@@ -155,10 +189,8 @@ export class SoftmaxRegression {
     return end;
   }
 
-  // oxlint-disable-next-line max-params -- the inner loop: an object a call would cost more than the call
-  #logits(rows: Int32Array, values: Float32Array, start: number, end: number, into: Float32Array): void {
-    const { weights, labels } = this;
-    into.set(this.bias);
+  #addLayers(weights: Float32Array, { rows, values, start, end }: SparseRange, into: Float32Array): void {
+    const { labels } = this;
     for (let i = start; i < end; i++) {
       const at = rows[i]! * labels;
       const value = values[i]!;
@@ -167,7 +199,9 @@ export class SoftmaxRegression {
   }
 
   #descend(gradient: Float32Array, start: number, end: number, rate: number): void {
-    const { weights, bias, labels } = this;
+    const { labels } = this;
+    const weights = this.#weights;
+    const bias = this.#bias;
     const active = this.#active;
     const weightSquares = this.#weightSquares;
     let count = 0;
