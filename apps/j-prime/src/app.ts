@@ -144,8 +144,8 @@ async function startServing(ground: Ground, parts: Part[]): Promise<Serving> {
   });
   await cache.open();
   const loader = new Loader({ cache, clock, random, logger });
-  const inMemory = (): string[] => fleet.list().map(({ served }) => served.name.digest);
-  const keeper = new RouteKeeper({ db, cache, logger, inMemory });
+  const previous = (): string[] => fleet.previous().map((served) => served.name.digest);
+  const keeper = new RouteKeeper({ db, cache, logger, previous });
   const fleet: Fleet = new Fleet({
     clock,
     logger,

@@ -12,6 +12,8 @@ export class FixtureReactor {
   /** Every batch as it came, repetitions too. */
   readonly batches: Evidence[][] = [];
   judge: Judge = 'hears';
+  /** A deployment whose evidence it calls invalid. */
+  refuses: string | null = null;
   artifactRequests = 0;
   #routes: Routes = { revision: 0, routes: [] };
   #server: Server | null = null;
@@ -104,6 +106,7 @@ export class FixtureReactor {
     for await (const chunk of req) chunks.push(chunk as Buffer);
     if (this.judge === 'away') return void res.writeHead(503).end();
     const { evidence } = evidenceBatchSchema.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
+    if (evidence.some((e) => e.deployment_id === this.refuses)) return void res.writeHead(400).end();
     const known = new Set(this.heard().map((e) => e.evidence_id));
     const repeated = evidence.filter((e) => known.has(e.evidence_id)).length;
     this.batches.push(evidence);

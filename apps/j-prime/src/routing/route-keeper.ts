@@ -10,8 +10,8 @@ import { knownRoutes, lastServed, saveLastServed, saveRoutes } from '../store/ro
 export interface RouteKeeperOptions {
   readonly db: Database;
   readonly cache: ArtifactCache;
-  /** Digests of what is in memory: a rollback may want their files soon. */
-  readonly inMemory: () => readonly string[];
+  /** The replaced stable versions that are still in memory: a rollback may want their files soon. */
+  readonly previous: () => readonly string[];
   readonly logger: Logger;
 }
 
@@ -47,9 +47,9 @@ export class RouteKeeper {
 
   noteStable(name: VersionName): void {
     void this.#enqueue(async () => {
-      const { db, cache, inMemory } = this.#options;
+      const { db, cache, previous } = this.#options;
       await saveLastServed(db, name);
-      await cache.prune(new Set([...this.#routed, ...inMemory()]));
+      await cache.prune(new Set([...this.#routed, name.digest, ...previous()]));
     });
   }
 

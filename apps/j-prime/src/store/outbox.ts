@@ -48,16 +48,24 @@ export async function addBroken(db: Database, broken: Broken): Promise<void> {
   });
 }
 
-/** The next rows to send, those that were tried before first; from now on they stay as they are. */
+/**
+ * The next rows to send; from now on they stay as they are. New rows wait until those that were tried are acknowledged:
+ * so requests go on gathering in one row for as long as the judge is away.
+ */
 export async function takeBatch(db: Database, rowsMax: number): Promise<Evidence[]> {
   const limit = Math.min(rowsMax, MAX_EVIDENCE_PER_BATCH);
   return db.transaction(async (tx) => {
-    const rows = await tx.all<OutboxRow>(sql`
-      SELECT * FROM outbox WHERE refused IS NULL ORDER BY attempted DESC, seq LIMIT ${limit}`);
-    for (const row of rows)
-      if (row.attempted === 0) await tx.run(sql`UPDATE outbox SET attempted = 1 WHERE seq = ${row.seq}`);
-    return rows.map(evidenceOf);
+    const tried = await nextRows(tx, 1, limit);
+    if (tried.length > 0) return tried.map(evidenceOf);
+    const fresh = await nextRows(tx, 0, limit);
+    for (const row of fresh) await tx.run(sql`UPDATE outbox SET attempted = 1 WHERE seq = ${row.seq}`);
+    return fresh.map(evidenceOf);
   });
+}
+
+function nextRows(tx: Transaction, attempted: 0 | 1, limit: number): Promise<OutboxRow[]> {
+  return tx.all<OutboxRow>(sql`SELECT * FROM outbox WHERE attempted = ${attempted} AND refused IS NULL
+    ORDER BY seq LIMIT ${limit}`);
 }
 
 export async function acknowledge(db: Database, batch: readonly Evidence[]): Promise<void> {
