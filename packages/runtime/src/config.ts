@@ -8,6 +8,7 @@ import {
   type Environment,
   EXIT_CONFIG,
   readEnvironment,
+  type ReadResult,
   type ServiceName,
   type VariableName,
   type VariableSource,
@@ -41,22 +42,21 @@ const SHIPPED_NLU_SEED = fileURLToPath(
 );
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[?::1\]?)$/;
 
+type Variables = Readonly<Record<string, string | undefined>>;
+
 export interface ConfigInputs {
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly environment: Variables;
   /** The folder whose .env is read. */
   readonly cwd: string;
 }
 
 export function readConfig(inputs: ConfigInputs): ConfigResult {
-  const dotEnv = join(inputs.cwd, '.env');
-  const read = readEnvironment(
-    inputs.environment,
-    existsSync(dotEnv) ? parseEnv(readFileSync(dotEnv, 'utf8')) : {},
-  );
-  if (!read.ok) return read;
-  const env = read.values;
-  const problems = contradictions(env);
+  const file = readDotEnv(join(inputs.cwd, '.env'));
+  const read = readEnvironment(inputs.environment, file.values);
+  const problems = [...file.problems, ...contradictionsOf(read, inputs.environment, file.values)];
+  if (!read.ok) return { ok: false, problems: [...read.problems, ...problems] };
   if (problems.length > 0) return { ok: false, problems };
+  const env = read.values;
   const home = absolute(env.JARVIS_HOME ?? defaultHome(inputs.environment), inputs.cwd);
   const below = (given: string | null, fallback: string): string =>
     absolute(given ?? join(home, fallback), inputs.cwd);
@@ -78,9 +78,9 @@ export function readConfig(inputs: ConfigInputs): ConfigResult {
         nluSeed: absolute(env.NLU_SEED_PATH ?? SHIPPED_NLU_SEED, inputs.cwd),
       },
       urls: {
-        'jarvis-core': env.JARVIS_CORE_API_URL ?? urlOf(env.JARVIS_HOST, env.JARVIS_PORT),
-        'j-prime': env.JARVIS_PRIME_API_URL ?? urlOf(env.JARVIS_PRIME_HOST, env.JARVIS_PRIME_PORT),
-        'reactor-core': env.REACTOR_CORE_API_URL ?? urlOf(env.REACTOR_CORE_HOST, env.REACTOR_CORE_PORT),
+        'jarvis-core': baseUrl(env.JARVIS_CORE_API_URL, env.JARVIS_HOST, env.JARVIS_PORT),
+        'j-prime': baseUrl(env.JARVIS_PRIME_API_URL, env.JARVIS_PRIME_HOST, env.JARVIS_PRIME_PORT),
+        'reactor-core': baseUrl(env.REACTOR_CORE_API_URL, env.REACTOR_CORE_HOST, env.REACTOR_CORE_PORT),
       },
     },
   };
@@ -102,18 +102,40 @@ export function isLoopback(host: string): boolean {
   return LOOPBACK.test(host);
 }
 
-function contradictions(env: Environment): string[] {
+function readDotEnv(path: string): { values: Variables; problems: string[] } {
+  try {
+    return { values: existsSync(path) ? parseEnv(readFileSync(path, 'utf8')) : {}, problems: [] };
+  } catch (error) {
+    return { values: {}, problems: [`${path}: cannot be read (${(error as Error).message})`] };
+  }
+}
+
+/** Also where single variables are wrong: those are left out, so that the rest is told in the same go (I10). */
+function contradictionsOf(read: ReadResult, environment: Variables, file: Variables): string[] {
+  if (read.ok) return contradictions(read.values, new Set());
+  const wrong = new Set(read.problems.map((p) => p.slice(0, p.indexOf(':'))));
+  const without = (variables: Variables): Variables =>
+    Object.fromEntries(Object.entries(variables).filter(([name]) => !wrong.has(name)));
+  const rest = readEnvironment(without(environment), without(file));
+  return rest.ok ? contradictions(rest.values, wrong) : [];
+}
+
+/** `wrong`: variables that have a problem of their own, about which nothing more can be said. */
+function contradictions(env: Environment, wrong: ReadonlySet<string>): string[] {
   const problems: string[] = [];
   for (const name of ['JARVIS_HOST', 'JARVIS_PRIME_HOST', 'REACTOR_CORE_HOST'] as const) {
-    if (!isLoopback(env[name]) && env.JARVIS_API_TOKEN === null) {
+    if (!isLoopback(env[name]) && env.JARVIS_API_TOKEN === null && !wrong.has('JARVIS_API_TOKEN')) {
       problems.push(
         `${name}: listening on ${env[name]} needs JARVIS_API_TOKEN; without a token only loopback is allowed`,
       );
     }
   }
-  const ports = [env.JARVIS_PORT, env.JARVIS_PRIME_PORT, env.REACTOR_CORE_PORT];
+  const names = (['JARVIS_PORT', 'JARVIS_PRIME_PORT', 'REACTOR_CORE_PORT'] as const).filter(
+    (name) => !wrong.has(name),
+  );
+  const ports = names.map((name) => env[name]);
   if (new Set(ports).size < ports.length)
-    problems.push(`JARVIS_PORT, JARVIS_PRIME_PORT, REACTOR_CORE_PORT: ${ports.join(', ')} have to differ`);
+    problems.push(`${names.join(', ')}: ${ports.join(', ')} have to differ`);
   return problems;
 }
 
@@ -123,7 +145,9 @@ function defaultHome(environment: ConfigInputs['environment']): string {
 function absolute(path: string, cwd: string): string {
   return isAbsolute(path) ? path : resolve(cwd, path);
 }
-function urlOf(host: string, port: number): string {
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host;
-  return `http://${reachable}:${port}`;
+/** Without a slash at the end: paths are put behind it. */
+function baseUrl(given: string | null, host: string, port: number): string {
+  if (given !== null) return given.replace(/\/+$/, '');
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
 }
