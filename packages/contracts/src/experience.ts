@@ -100,10 +100,13 @@ export const experienceStatsSchema = z.object({
 });
 export type ExperienceStats = z.infer<typeof experienceStatsSchema>;
 
-/** One line of a frozen data set (NDJSON). `gate` rows are never trained on: the offline gate compares on them. */
+/**
+ * One line of a frozen data set (NDJSON). `gate` rows are never read by a trainer: the offline gate compares on them.
+ * `validation` rows tune (thresholds, early stopping) but are never fitted; without them a trainer holds out its own.
+ */
 export const datasetRowSchema = z.object({
   id: z.string(),
-  split: z.enum(['train', 'gate']),
+  split: z.enum(['train', 'validation', 'gate']),
   input: openObject,
   expected_output: openObject,
 });

@@ -36,9 +36,7 @@ export const budgetSchema = z.object({
   owned: z.array(
     z.object({
       owner: z.string(),
-      pid: z.int().nullable(),
       measured_bytes: z.int(),
-      file_backed_bytes: z.int(),
       reserved_bytes: z.int(),
     }),
   ),

@@ -90,6 +90,7 @@ export const TRAINING_STREAM_EVENTS = {
     loss: z.number().nullable(),
     accuracy: z.number().nullable(),
     attempt: z.int(),
+    token: z.int().optional().meta({ description: 'the fencing token of the attempt' }),
   }),
   checkpoint: z.object({
     job_id: z.string(),
@@ -110,6 +111,7 @@ export const TRAINING_STREAM_EVENTS = {
     status: z.literal('preempted'),
     epoch: z.int(),
     attempt: z.int(),
+    token: z.int().optional(),
   }),
 } as const;
 export type TrainingStreamEventName = keyof typeof TRAINING_STREAM_EVENTS;

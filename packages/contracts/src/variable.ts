@@ -1,10 +1,10 @@
 // One entry of the catalogue of environment variables, and how texts become numbers, flags and lists.
 import { z } from 'zod';
 
-export interface Variable<T> {
+export interface Variable<T, D extends T | null = T | null> {
   readonly parse: z.ZodType<T, string>;
   /** null: there is none, or it follows from the machine or from another variable, as `defaultMeans` says. */
-  readonly default: T | null;
+  readonly default: D;
   readonly defaultMeans?: string;
   readonly meaning: string;
   readonly unit?: string;
@@ -27,16 +27,14 @@ export const GROUPS = [
 ] as const;
 export type Group = (typeof GROUPS)[number];
 
-type Extra<T, D extends T | null> = Omit<Variable<T>, 'parse' | 'meaning' | 'group' | 'default'> & {
-  readonly default: D;
-};
+type Extra<T, D extends T | null> = Omit<Variable<T, D>, 'parse' | 'meaning' | 'group'>;
 
-export function variable<T, D extends T | null>(
+export function variable<T, const D extends T | null>(
   group: Group,
   meaning: string,
   parse: z.ZodType<T, string>,
   extra: Extra<T, D>,
-): Variable<T> & { readonly default: D } {
+): Variable<T, D> {
   return { group, meaning, parse, ...extra };
 }
 

@@ -4,6 +4,7 @@ import { CodedError, type Identity, type Problem } from '@jarvis/contracts';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
+  LogController,
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
   type RawServerDefault,
@@ -48,7 +49,7 @@ export async function createHttpShell(options: HttpShellOptions): Promise<HttpSe
   const logger: FastifyBaseLogger = options.logger;
   const server = Fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,

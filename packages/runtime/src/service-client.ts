@@ -43,8 +43,8 @@ export interface ServiceClient {
   get<T>(path: string, schema: z.ZodType<T>, options?: CallOptions): Promise<T>;
   post<T>(path: string, body: unknown, schema: z.ZodType<T>, options?: CallOptions): Promise<T>;
   delete<T>(path: string, schema: z.ZodType<T>, options?: CallOptions): Promise<T>;
-  /** The body as bytes. */
-  bytes(path: string): Promise<Buffer>;
+  /** The body of a GET as bytes. */
+  bytes(path: string, options?: CallOptions): Promise<Buffer>;
   /** Whether the last call was answered, and what is known of it, for a person. */
   reachability(): { reachable: boolean; detail: string };
   close(): Promise<void>;
@@ -96,8 +96,8 @@ class HttpServiceClient implements ServiceClient {
     return this.#parsed(await this.#call('DELETE', path, undefined, how), schema, path);
   }
 
-  bytes(path: string): Promise<Buffer> {
-    return this.#call('GET', path, undefined, {});
+  bytes(path: string, how: CallOptions = {}): Promise<Buffer> {
+    return this.#call('GET', path, undefined, how);
   }
 
   reachability(): { reachable: boolean; detail: string } {

@@ -1,0 +1,233 @@
+// J-Prime put together: store, models in memory, routing between versions, evidence for the judge, HTTP.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CONTRACT_VERSION, type Identity } from '@jarvis/contracts';
+import { ensureHome, readProcessTreeMemory } from '@jarvis/process';
+import {
+  type Clock,
+  type Config,
+  createHttpShell,
+  createService,
+  createServiceClient,
+  isoNow,
+  listen,
+  type Logger,
+  type Part,
+  type Random,
+  type Service,
+  type ServiceClient,
+} from '@jarvis/runtime';
+import { type Database, openSqlite, takeHomeLock } from '@jarvis/store';
+import { Room } from './leases/room.ts';
+import { ArtifactCache } from './models/artifact-cache.ts';
+import { Fleet } from './models/fleet.ts';
+import { Loader } from './models/loader.ts';
+import { addHealthRoutes } from './protocols/health-routes.ts';
+import { addInferenceV2Routes } from './protocols/inference-v2-routes.ts';
+import { addMemoryRoutes } from './protocols/memory-routes.ts';
+import { addPredictRoutes } from './protocols/predict-routes.ts';
+import { addRequestGate } from './protocols/request-gate.ts';
+import { EvidenceRecorder } from './routing/evidence-recorder.ts';
+import { startEvidenceSender } from './routing/evidence-sender.ts';
+import { Predictor } from './routing/predictor.ts';
+import { RouteKeeper } from './routing/route-keeper.ts';
+import { followRoutes, type RouteFollower } from './routing/route-follower.ts';
+import { MIGRATIONS } from './store/migrations.ts';
+import { pending, pendingFailures } from './store/outbox.ts';
+
+/** A version whose files cannot be had may take for ever: longer than this nobody waits for it to call J-Prime healthy. */
+const STARTING_MAX_MS = 5_000;
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export interface JPrime extends Service {
+  readonly port: number;
+}
+
+/** What all parts of this service share. */
+interface Ground extends AppOptions {
+  readonly identity: Identity;
+  readonly startedMs: number;
+  readonly folder: string;
+  readonly db: Database;
+  readonly reactor: ServiceClient;
+  readonly measureBytes: () => Promise<number>;
+}
+
+interface Serving {
+  readonly fleet: Fleet;
+  readonly room: Room;
+  readonly predictor: Predictor;
+  readonly follower: RouteFollower;
+  readonly isStarting: () => boolean;
+}
+
+/** @throws {CodedError} `service_unavailable` when the home or the port is taken; {HomeError} when the home cannot be used */
+export async function startJPrime(options: AppOptions): Promise<JPrime> {
+  const parts: Part[] = [];
+  const service = createService(parts, options.logger);
+  try {
+    const ground = await openGround(options, parts);
+    const serving = await startServing(ground, parts);
+    const port = await serveHttp(ground, serving, { parts, service });
+    options.logger.info({ port, home: options.config.home }, 'J-Prime is ready');
+    return { ...service, port };
+  } catch (error) {
+    await service.stop();
+    throw error;
+  }
+}
+
+async function openGround(options: AppOptions, parts: Part[]): Promise<Ground> {
+  const { config, clock, random } = options;
+  const startedMs = clock.monotonic();
+  const home = await ensureHome(config.home, () => random.id('home').slice('home-'.length));
+  const folder = config.paths.prime;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const lock = takeHomeLock(join(folder, 'lock.db'), 'J-Prime');
+  parts.push({ name: 'home lock', stop: async () => lock.release() });
+  const db = await openSqlite({ path: join(folder, 'j-prime.db'), migrations: MIGRATIONS });
+  parts.push({ name: 'store', stop: () => db.close() });
+  const reactor = createServiceClient({
+    name: 'Reactor Core',
+    baseUrl: config.urls['reactor-core'],
+    timeoutMs: config.env.REACTOR_API_TIMEOUT * 1000,
+    retries: config.env.REACTOR_API_RETRIES,
+    retryDelayMs: config.env.REACTOR_RETRY_DELAY * 1000,
+    token: config.env.JARVIS_API_TOKEN,
+  });
+  parts.push({ name: 'calls to Reactor Core', stop: () => reactor.close() });
+  const identity: Identity = {
+    service: 'j-prime',
+    instance_id: random.id('prime'),
+    home_id: home.homeId,
+    pid: process.pid,
+    started_at: isoNow(clock),
+    contract_version: CONTRACT_VERSION,
+  };
+  const measureBytes = async (): Promise<number> => (await readProcessTreeMemory(process.pid)).pss_bytes;
+  return { ...options, identity, startedMs, folder, db, reactor, measureBytes };
+}
+
+async function startEvidence(ground: Ground, parts: Part[]): Promise<EvidenceRecorder> {
+  const { config, clock, random, logger, db, reactor } = ground;
+  const intervalMs = config.env.EVIDENCE_FLUSH_INTERVAL * 1000;
+  const heard = async (): Promise<void> => recorder.heard(await pendingFailures(db));
+  const recorder = new EvidenceRecorder({
+    db,
+    clock,
+    random,
+    logger,
+    flushIntervalMs: intervalMs,
+    onStored: () => sender.wake(),
+  });
+  const sender = startEvidenceSender({ db, reactor, intervalMs, clock, logger, onDelivered: heard });
+  parts.push({ name: 'evidence sender', stop: () => sender.stop() });
+  parts.push({ name: 'evidence recorder', stop: () => recorder.stop() });
+  await heard();
+  return recorder;
+}
+
+async function startServing(ground: Ground, parts: Part[]): Promise<Serving> {
+  const { config, clock, random, logger, db, reactor, folder, measureBytes } = ground;
+  const evidence = await startEvidence(ground, parts);
+  const cache = new ArtifactCache({
+    folder: join(folder, 'artifacts'),
+    clock,
+    random,
+    fetch: (sha256) => reactor.bytes(`/api/artifacts/${sha256}`, { once: true }),
+  });
+  await cache.open();
+  const loader = new Loader({ cache, clock, random, logger });
+  const inMemory = (): string[] => fleet.list().map(({ served }) => served.name.digest);
+  const keeper = new RouteKeeper({ db, cache, logger, inMemory });
+  const fleet: Fleet = new Fleet({
+    clock,
+    logger,
+    load: (name, signal) => loader.load(name, signal),
+    onCandidateBroken: (deploymentId, detail) =>
+      void evidence
+        .broken(deploymentId, detail)
+        .catch((error: unknown) => logger.error({ err: error, deploymentId }, 'cannot store evidence')),
+    onStable: (name) => keeper.noteStable(name),
+    keepsPrevious: () => !room.lent,
+  });
+  const room: Room = new Room({ db, fleet, clock, logger, measureBytes });
+  await room.open();
+  await keeper.resume(fleet);
+  const follower = followRoutes({
+    url: `${config.urls['reactor-core']}/api/routes/stream`,
+    token: config.env.JARVIS_API_TOKEN,
+    clock,
+    random,
+    logger,
+    onRoutes: async (routes) => {
+      loader.wake();
+      fleet.apply(routes);
+      await keeper.noteRoutes(routes);
+    },
+  });
+  parts.push({ name: 'models', stop: () => fleet.stop() });
+  parts.push({ name: 'route keeper', stop: () => keeper.stop() });
+  parts.push({ name: 'room in memory', stop: () => room.stop() });
+  parts.push({ name: 'route follower', stop: () => follower.stop() });
+  const predictor = new Predictor({ fleet, evidence, clock, random, logger });
+  return { fleet, room, predictor, follower, isStarting: startingUntilSettled(fleet, clock) };
+}
+
+function startingUntilSettled(fleet: Fleet, clock: Clock): () => boolean {
+  let starting = true;
+  const settled = new AbortController();
+  const limit = clock.sleep(STARTING_MAX_MS, settled.signal);
+  void Promise.race([fleet.firstSettled(), limit]).then(() => {
+    starting = false;
+    settled.abort();
+  });
+  return () => starting;
+}
+
+interface Life {
+  readonly parts: Part[];
+  readonly service: Service;
+}
+
+async function serveHttp(ground: Ground, serving: Serving, { parts, service }: Life): Promise<number> {
+  const { config, clock, logger, db, identity, startedMs, measureBytes } = ground;
+  const { env } = config;
+  const { fleet, follower, predictor, isStarting } = serving;
+  const server = await createHttpShell({
+    identity,
+    title: 'J-Prime',
+    logger,
+    bodyLimitBytes: env.HTTP_BODY_LIMIT_MB * 1024 ** 2,
+    host: env.JARVIS_PRIME_HOST,
+    token: env.JARVIS_API_TOKEN,
+  });
+  const gate = addRequestGate(server, clock);
+  const reactor = (): { reachable: boolean; detail: string } => follower.reachability();
+  const countOutbox = (): Promise<number> => pending(db);
+  addHealthRoutes(server, { identity, startedMs, clock, fleet, isStarting, reactor, countOutbox });
+  addPredictRoutes(server, predictor);
+  addMemoryRoutes(server, { ...serving, measureBytes });
+  addInferenceV2Routes(server, fleet, isStarting);
+  server.post(
+    '/api/shutdown',
+    { schema: { summary: 'Stop this service; running requests are answered first' } },
+    async (_req, reply) => {
+      setImmediate(() => void service.stop());
+      return reply.code(202).send({ status: 'stopping' });
+    },
+  );
+  parts.push({ name: 'HTTP', stop: () => server.close() });
+  parts.push({ name: 'running requests', stop: () => gate.close() });
+  return listen(server, {
+    port: env.JARVIS_PRIME_PORT,
+    host: env.JARVIS_PRIME_HOST,
+    service: 'J-Prime (JARVIS_PRIME_PORT)',
+  });
+}

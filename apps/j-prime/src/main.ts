@@ -1,0 +1,8 @@
+// J-Prime as a program: models in memory, routing between versions.
+import { createLogger, readConfigOrExit, runService, systemClock, systemRandom } from '@jarvis/runtime';
+import { startJPrime } from './app.ts';
+
+// oxlint-disable-next-line no-restricted-properties -- the edge where the environment comes in
+const config = readConfigOrExit({ environment: process.env, cwd: process.cwd() });
+const logger = createLogger({ service: 'j-prime', level: config.env.JARVIS_LOG_LEVEL });
+await runService(logger, () => startJPrime({ config, clock: systemClock, random: systemRandom, logger }));

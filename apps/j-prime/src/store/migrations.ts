@@ -1,0 +1,30 @@
+// The tables of J-Prime: what it last knew of the routes, what the judge has not heard yet, what room it made.
+import type { Migration } from '@jarvis/store';
+
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    id: 1,
+    name: 'routes, outbox, room',
+    sql: `
+      CREATE TABLE known_routes (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), body TEXT NOT NULL);
+      CREATE TABLE last_served (model_type TEXT PRIMARY KEY, version TEXT NOT NULL, digest TEXT NOT NULL);
+
+      CREATE TABLE outbox (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        evidence_id TEXT NOT NULL UNIQUE,
+        kind TEXT NOT NULL, deployment_id TEXT NOT NULL, arm TEXT NOT NULL, observed_at TEXT NOT NULL,
+        step BIGINT, count BIGINT, weight DOUBLE PRECISION, session_hash TEXT, detail TEXT,
+        attempted INTEGER NOT NULL DEFAULT 0,
+        refused TEXT
+      );
+      CREATE UNIQUE INDEX outbox_open_requests ON outbox (deployment_id, arm, step)
+        WHERE kind = 'requests' AND attempted = 0;
+      CREATE TABLE broken_reported (deployment_id TEXT PRIMARY KEY);
+
+      CREATE TABLE room (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        request_id TEXT NOT NULL UNIQUE, asked TEXT NOT NULL, answer TEXT NOT NULL,
+        unloaded TEXT NOT NULL, restored INTEGER NOT NULL DEFAULT 0
+      );`,
+  },
+];

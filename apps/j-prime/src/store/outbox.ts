@@ -1,0 +1,113 @@
+// Evidence that the judge has not acknowledged. A row keeps its id however often it is sent, and goes only when it was
+// acknowledged. Requests of one deployment, arm and step gather in one row until that row is first sent.
+//
+//   counts, failures -> row (attempted 0) -> batch (attempted 1) -> acknowledged: gone
+import { type Arm, type Evidence, evidenceSchema, MAX_EVIDENCE_PER_BATCH } from '@jarvis/contracts';
+import { type Database, sql, type Transaction } from '@jarvis/store';
+
+/** Deployments whose broken candidate was told of; older ones are over, and forgotten. */
+const BROKEN_REPORTED_KEPT = 1000;
+/** Rows that the judge will not take, kept for a person to look at. */
+const REFUSED_KEPT = 1000;
+
+export type RequestCount = Extract<Evidence, { kind: 'requests' }>;
+export type Failure = Extract<Evidence, { kind: 'failed' }>;
+export type Broken = Extract<Evidence, { kind: 'broken' }>;
+
+/** Stores counts before failures, so that the judge never hears of more failures than requests. */
+export async function addEvidence(
+  db: Database,
+  counts: readonly RequestCount[],
+  failures: readonly Failure[],
+): Promise<void> {
+  await db.transaction(async (tx) => {
+    for (const c of counts)
+      await tx.run(sql`
+        INSERT INTO outbox (evidence_id, kind, deployment_id, arm, observed_at, step, count)
+        VALUES (${c.evidence_id}, 'requests', ${c.deployment_id}, ${c.arm}, ${c.observed_at}, ${c.step}, ${c.count})
+        ON CONFLICT (deployment_id, arm, step) WHERE kind = 'requests' AND attempted = 0
+        DO UPDATE SET count = outbox.count + excluded.count, observed_at = excluded.observed_at`);
+    for (const f of failures)
+      await tx.run(sql`
+        INSERT INTO outbox (evidence_id, kind, deployment_id, arm, observed_at, weight, session_hash)
+        VALUES (${f.evidence_id}, 'failed', ${f.deployment_id}, ${f.arm}, ${f.observed_at}, ${f.weight}, ${f.session_hash})`);
+  });
+}
+
+/** Stores that a candidate is broken, once for each deployment. */
+export async function addBroken(db: Database, broken: Broken): Promise<void> {
+  await db.transaction(async (tx) => {
+    const isNews =
+      await tx.run(sql`INSERT INTO broken_reported (deployment_id) VALUES (${broken.deployment_id})
+      ON CONFLICT (deployment_id) DO NOTHING`);
+    if (isNews === 0) return;
+    await tx.run(sql`INSERT INTO outbox (evidence_id, kind, deployment_id, arm, observed_at, detail)
+      VALUES (${broken.evidence_id}, 'broken', ${broken.deployment_id}, ${broken.arm}, ${broken.observed_at}, ${broken.detail})`);
+    await tx.run(sql`DELETE FROM broken_reported WHERE rowid <=
+      (SELECT max(rowid) FROM broken_reported) - ${BROKEN_REPORTED_KEPT}`);
+  });
+}
+
+/** The next rows to send, those that were tried before first; from now on they stay as they are. */
+export async function takeBatch(db: Database, rowsMax: number): Promise<Evidence[]> {
+  const limit = Math.min(rowsMax, MAX_EVIDENCE_PER_BATCH);
+  return db.transaction(async (tx) => {
+    const rows = await tx.all<OutboxRow>(sql`
+      SELECT * FROM outbox WHERE refused IS NULL ORDER BY attempted DESC, seq LIMIT ${limit}`);
+    for (const row of rows)
+      if (row.attempted === 0) await tx.run(sql`UPDATE outbox SET attempted = 1 WHERE seq = ${row.seq}`);
+    return rows.map(evidenceOf);
+  });
+}
+
+export async function acknowledge(db: Database, batch: readonly Evidence[]): Promise<void> {
+  await db.transaction(async (tx) => {
+    for (const { evidence_id: id } of batch) await tx.run(sql`DELETE FROM outbox WHERE evidence_id = ${id}`);
+  });
+}
+
+/** Sets a row aside that the judge will never take, so that it does not hold up the others. */
+export async function refuse(db: Database, evidence: Evidence, reason: string): Promise<void> {
+  await db.transaction(async (tx) => {
+    await tx.run(sql`UPDATE outbox SET refused = ${reason} WHERE evidence_id = ${evidence.evidence_id}`);
+    await forgetOldRefusals(tx);
+  });
+}
+
+export async function pending(db: Database): Promise<number> {
+  const row = await db.get<{ n: number }>(sql`SELECT count(*) AS n FROM outbox WHERE refused IS NULL`);
+  return row?.n ?? 0;
+}
+
+export async function pendingFailures(db: Database): Promise<number> {
+  const row = await db.get<{ n: number }>(
+    sql`SELECT count(*) AS n FROM outbox WHERE refused IS NULL AND kind = 'failed'`,
+  );
+  return row?.n ?? 0;
+}
+
+async function forgetOldRefusals(tx: Transaction): Promise<void> {
+  await tx.run(sql`DELETE FROM outbox WHERE refused IS NOT NULL AND seq NOT IN
+    (SELECT seq FROM outbox WHERE refused IS NOT NULL ORDER BY seq DESC LIMIT ${REFUSED_KEPT})`);
+}
+
+interface OutboxRow {
+  readonly seq: number;
+  readonly evidence_id: string;
+  readonly kind: string;
+  readonly deployment_id: string;
+  readonly arm: Arm;
+  readonly observed_at: string;
+  readonly step: number | null;
+  readonly count: number | null;
+  readonly weight: number | null;
+  readonly session_hash: string | null;
+  readonly detail: string | null;
+  readonly attempted: number;
+  readonly refused: string | null;
+}
+
+function evidenceOf(row: OutboxRow): Evidence {
+  const { seq: _seq, attempted: _attempted, refused: _refused, ...columns } = row;
+  return evidenceSchema.parse(Object.fromEntries(Object.entries(columns).filter(([, v]) => v !== null)));
+}

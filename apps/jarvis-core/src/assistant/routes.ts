@@ -1,0 +1,144 @@
+// The assistant's two calls: a command is understood by the model that J-Prime routes to; feedback becomes an
+// experience and, while a rollout is under way, evidence, in one transaction.
+import {
+  CodedError,
+  commandRequestSchema,
+  commandResponseSchema,
+  type Evidence,
+  type Experience,
+  feedbackRequestSchema,
+  feedbackResponseSchema,
+  predictResponseSchema,
+} from '@jarvis/contracts';
+import { type Clock, type HttpServer, isoOf, type Random, type ServiceClient } from '@jarvis/runtime';
+import type { Database } from '@jarvis/store';
+import type { z } from 'zod';
+import { storeBatch } from '../store/experiences.ts';
+import {
+  insertInteraction,
+  type Interaction,
+  judgeInteraction,
+  queueEvidence,
+} from '../store/interactions.ts';
+
+export interface AssistantOptions {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly prime: ServiceClient;
+  readonly onStored: () => void;
+  readonly onEvidence: () => void;
+}
+
+export function addAssistantRoutes(server: HttpServer, options: AssistantOptions): void {
+  server.post(
+    '/api/command',
+    {
+      schema: {
+        summary: 'Understand a command',
+        body: commandRequestSchema,
+        response: { 200: commandResponseSchema },
+      },
+    },
+    (req) => command(options, req.body),
+  );
+  server.post(
+    '/api/feedback',
+    {
+      schema: {
+        summary: 'Say whether an answer was right, and what would have been',
+        body: feedbackRequestSchema,
+        response: { 200: feedbackResponseSchema },
+      },
+    },
+    (req) => feedback(options, req.body),
+  );
+}
+
+async function command(
+  options: AssistantOptions,
+  body: z.infer<typeof commandRequestSchema>,
+): Promise<z.infer<typeof commandResponseSchema>> {
+  const { db, clock, random, prime } = options;
+  const interactionId = random.id('interaction');
+  const request = { input: { text: body.text }, session_id: body.session_id ?? interactionId };
+  const answer = await prime.post('/api/predict/nlu', request, predictResponseSchema, { repeatable: true });
+  const interaction: Interaction = {
+    interactionId,
+    text: body.text,
+    intent: String(answer.output['intent']),
+    confidence: answer.confidence,
+    version: answer.version,
+    arm: answer.arm,
+    rollout: answer.rollout,
+    answeredAtMs: clock.now(),
+  };
+  await db.transaction((tx) => insertInteraction(tx, interaction));
+  const { intent, confidence, version, arm } = interaction;
+  return { interaction_id: interactionId, intent, confidence, version, arm };
+}
+
+async function feedback(
+  options: AssistantOptions,
+  body: z.infer<typeof feedbackRequestSchema>,
+): Promise<z.infer<typeof feedbackResponseSchema>> {
+  const { db, clock } = options;
+  const judgement = JSON.stringify({ correct: body.correct, expected: body.expected_output?.intent ?? null });
+  const repeated = await db.transaction(async (tx) => {
+    const interaction = await judgeInteraction(tx, body.interaction_id, judgement);
+    if (interaction === null) return true;
+    const experience = experienceOf(interaction, body);
+    await storeBatch(tx, {
+      batchId: `feedback-${interaction.interactionId}`,
+      source: 'feedback',
+      experiences: [experience],
+      nowMs: clock.now(),
+    });
+    const evidence = evidenceOf(interaction, body.correct, clock.now());
+    if (evidence !== null) await queueEvidence(tx, evidence, clock.now());
+    return false;
+  });
+  if (!repeated) options.onStored();
+  if (!body.correct) options.onEvidence();
+  return { interaction_id: body.interaction_id, stored: true, repeated };
+}
+
+function experienceOf(interaction: Interaction, body: z.infer<typeof feedbackRequestSchema>): Experience {
+  const { intent, confidence, version } = interaction;
+  if (body.correct && body.expected_output !== undefined && body.expected_output.intent !== intent) {
+    throw new CodedError(
+      'invalid_request',
+      `it cannot be correct and should have been ${body.expected_output.intent}: the answer was ${intent}`,
+      {
+        issues: [
+          { path: 'body.expected_output.intent', message: 'differs from the answer that is called correct' },
+        ],
+      },
+    );
+  }
+  const expected = body.correct ? { intent } : (body.expected_output ?? null);
+  return {
+    type: 'command',
+    input: { text: interaction.text },
+    expected_output: expected,
+    actual_output: { intent },
+    success: body.correct,
+    confidence,
+    metadata: { interaction_id: interaction.interactionId, version },
+    timestamp: interaction.answeredAtMs / 1000,
+  };
+}
+
+function evidenceOf(interaction: Interaction, correct: boolean, nowMs: number): Evidence | null {
+  const { rollout } = interaction;
+  if (correct || rollout === null) return null;
+  return {
+    kind: 'corrected',
+    evidence_id: `corrected-${interaction.interactionId}`,
+    deployment_id: rollout.deployment_id,
+    arm: interaction.arm,
+    weight: rollout.weight,
+    session_hash: rollout.session_hash,
+    observed_at: isoOf(nowMs),
+  };
+}

@@ -1,0 +1,142 @@
+// HTTP of the memory leases: ask, look, renew, give back, follow.
+import {
+  CodedError,
+  isTerminal,
+  LEASE_LIFECYCLE,
+  leaseRequestSchema,
+  leaseSchema,
+  leasesSchema,
+  type Lease,
+  type LeaseState,
+  type ModelType,
+} from '@jarvis/contracts';
+import {
+  clientGone,
+  type Clock,
+  type HttpServer,
+  lastEventId,
+  type Random,
+  sendSse,
+  type SseMessage,
+} from '@jarvis/runtime';
+import type { Database, EventLog } from '@jarvis/store';
+import { z } from 'zod';
+import { findLease, LeaseTable, leaseStream, listLeases } from '../store/leases.ts';
+import { leaseOf } from '../store/rows.ts';
+
+export interface LeaseRoutesOptions {
+  readonly db: Database;
+  readonly events: EventLog;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly hostId: string;
+  readonly leaseTtlSeconds: number;
+  readonly defaultNeedBytes: (modelType: ModelType) => number;
+  readonly onChange: () => void;
+}
+
+const params = z.object({ id: z.string().min(1).max(128) });
+
+export function addLeaseRoutes(server: HttpServer, options: LeaseRoutesOptions): void {
+  const { db, hostId, leaseTtlSeconds } = options;
+  const one = { params, response: { 200: leaseSchema } };
+  server.get(
+    '/api/leases',
+    { schema: { summary: 'Memory leases, newest first', response: { 200: leasesSchema } } },
+    async () => ({
+      leases: (await listLeases(db)).map((row) => leaseOf(row, hostId, leaseTtlSeconds)),
+    }),
+  );
+  server.get('/api/leases/:id', { schema: { summary: 'One lease', ...one } }, (req) =>
+    mustFind(options, req.params.id),
+  );
+  server.post(
+    '/api/leases',
+    {
+      schema: {
+        summary: 'Ask for memory; granted on measured memory',
+        body: leaseRequestSchema,
+        response: { 200: leaseSchema },
+      },
+    },
+    (req) => request(options, req.body),
+  );
+  server.post('/api/leases/:id/renew', { schema: { summary: 'Hold on to a lease', ...one } }, (req) =>
+    renew(options, req.params.id),
+  );
+  server.delete(
+    '/api/leases/:id',
+    { schema: { summary: 'Give a lease back; its holder must be gone', ...one } },
+    (req) => release(options, req.params.id),
+  );
+  server.get(
+    '/api/leases/:id/stream',
+    { schema: { summary: 'Events of a lease (SSE: granted, expired, released)', params } },
+    async (req, reply) => {
+      await mustFind(options, req.params.id);
+      await sendSse(reply, leaseMessages(options.events, req.params.id, lastEventId(req), clientGone(reply)));
+    },
+  );
+}
+
+async function mustFind(
+  { db, hostId, leaseTtlSeconds }: LeaseRoutesOptions,
+  leaseId: string,
+): Promise<Lease> {
+  const row = await findLease(db, leaseId);
+  if (row === undefined) throw new CodedError('not_found', `there is no lease ${leaseId}`);
+  return leaseOf(row, hostId, leaseTtlSeconds);
+}
+
+async function request(
+  options: LeaseRoutesOptions,
+  body: z.infer<typeof leaseRequestSchema>,
+): Promise<Lease> {
+  const { db, random, clock, events, onChange } = options;
+  const leaseId = random.id('lease');
+  const need = body.need ?? { ram_bytes: options.defaultNeedBytes(body.model_type), vram_bytes: {} };
+  await db.transaction((tx) =>
+    new LeaseTable(events).request(tx, {
+      leaseId,
+      holder: body.holder,
+      need,
+      reason: body.why,
+      nowMs: clock.now(),
+    }),
+  );
+  onChange();
+  return mustFind(options, leaseId);
+}
+
+async function renew(options: LeaseRoutesOptions, leaseId: string): Promise<Lease> {
+  const { db, clock, events, leaseTtlSeconds } = options;
+  await mustFind(options, leaseId);
+  const renewed = await db.transaction((tx) =>
+    new LeaseTable(events).renew(tx, leaseId, clock.now(), leaseTtlSeconds * 1000),
+  );
+  if (!renewed) throw new CodedError('lock_lost', `lease ${leaseId} is not granted any more`);
+  return mustFind(options, leaseId);
+}
+
+async function release(options: LeaseRoutesOptions, leaseId: string): Promise<Lease> {
+  const { db, clock, events, onChange } = options;
+  await mustFind(options, leaseId);
+  await db.transaction((tx) =>
+    new LeaseTable(events).change(tx, { leaseId, to: 'released', reason: 'given back', nowMs: clock.now() }),
+  );
+  onChange();
+  return mustFind(options, leaseId);
+}
+
+async function* leaseMessages(
+  events: EventLog,
+  leaseId: string,
+  after: number,
+  signal: AbortSignal,
+): AsyncGenerator<SseMessage> {
+  const isLast = (event: { data: unknown }): boolean =>
+    isTerminal(LEASE_LIFECYCLE, (event.data as { state: LeaseState }).state);
+  for await (const event of events.follow({ stream: leaseStream(leaseId), after, signal, isLast })) {
+    yield { id: String(event.seq), event: event.type, data: event.data };
+  }
+}

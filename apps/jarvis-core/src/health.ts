@@ -1,0 +1,57 @@
+// `GET /health`: this service, and how it sees the other two.
+import { type Health, healthSchema, type Identity } from '@jarvis/contracts';
+import type { Clock, HttpServer, ServiceClient } from '@jarvis/runtime';
+import type { Database } from '@jarvis/store';
+import type { Watch } from './budget/watch.ts';
+import { countAll } from './store/experiences.ts';
+import { countEvidence } from './store/interactions.ts';
+import { countJobs } from './store/queue.ts';
+
+export interface HealthOptions {
+  readonly identity: Identity;
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly startedMs: number;
+  readonly prime: ServiceClient | null;
+  readonly reactor: ServiceClient | null;
+  readonly watch: () => Watch | null;
+}
+
+export function addHealthRoutes(server: HttpServer, options: HealthOptions): void {
+  for (const path of ['/health', '/api/health']) {
+    server.get(
+      path,
+      {
+        schema: {
+          summary: 'Who answers here, and the other two as seen from here',
+          response: { 200: healthSchema },
+        },
+      },
+      () => healthOf(options),
+    );
+  }
+}
+
+async function healthOf(options: HealthOptions): Promise<Health> {
+  const { db, identity } = options;
+  const seen = options.watch()?.peers() ?? { prime: null, reactor: null };
+  const peers: NonNullable<Health['peers']> = {};
+  if (options.prime !== null) peers['j-prime'] = peer(options.prime, seen.prime);
+  if (options.reactor !== null) peers['reactor-core'] = peer(options.reactor, seen.reactor);
+  const degraded = Object.values(peers).some((p) => !p.reachable);
+  return {
+    ...identity,
+    status: degraded ? 'degraded' : 'healthy',
+    uptime_seconds: (options.clock.monotonic() - options.startedMs) / 1000,
+    active_training_jobs: await countJobs(db, ['starting', 'training', 'preempting']),
+    experience_buffer_size: await countAll(db),
+    models_deployed: seen.prime?.models_deployed ?? {},
+    peers,
+    outbox_pending: await countEvidence(db),
+  };
+}
+
+function peer(client: ServiceClient, seen: Health | null): { reachable: boolean; detail: string } {
+  if (seen === null) return { reachable: false, detail: client.reachability().detail };
+  return { reachable: true, detail: `${seen.status}, pid ${seen.pid}` };
+}

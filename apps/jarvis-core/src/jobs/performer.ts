@@ -1,0 +1,219 @@
+// The coordinator's hands: makes the outside match what the state calls for. Each piece of work has a task of its own,
+// started when it is called for and ended when it no longer is; results go back into the inbox as events.
+import {
+  CodedError,
+  isCodedError,
+  LAST_TRAINING_EVENTS,
+  type MakeRoom,
+  makeRoomSchema,
+  restoreResponseSchema,
+  trainingCancelledSchema,
+  trainingStartedSchema,
+} from '@jarvis/contracts';
+import type { CoordinatorEvent, ExternalWork, Performer, StoredJob } from '@jarvis/coordinator';
+import { backoffMs, type LeaseView } from '@jarvis/policy';
+import { type Clock, isoOf, type Logger, type Random, readSse, type ServiceClient } from '@jarvis/runtime';
+import type { StartRequests } from './start-request.ts';
+
+const RETRY_BASE_MS = 500;
+const RETRY_MAX_MS = 15_000;
+const DRAIN_POLL_MS = 1_000;
+const DRAIN_TIME_MS = 300_000;
+
+export interface OutsideOptions {
+  readonly reactor: ServiceClient;
+  readonly prime: ServiceClient | null;
+  readonly token: string | null;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly startRequests: StartRequests;
+  readonly post: (event: CoordinatorEvent) => void;
+}
+
+export class Outside implements Performer {
+  readonly #options: OutsideOptions;
+  readonly #tasks = new Map<string, { abort: AbortController; done: Promise<void> }>();
+  #mayRestore = false;
+
+  constructor(options: OutsideOptions) {
+    this.#options = options;
+  }
+
+  perform(work: ExternalWork): void {
+    const wanted = new Map<string, (signal: AbortSignal) => Promise<void>>();
+    for (const job of work.start)
+      wanted.set(`start ${job.jobId} ${job.token}`, (signal) => this.#start(job, signal));
+    for (const job of work.follow) wanted.set(`follow ${job.jobId}`, (signal) => this.#follow(job, signal));
+    for (const job of work.cancel) wanted.set(`cancel ${job.jobId}`, (signal) => this.#cancel(job, signal));
+    for (const lease of work.drain)
+      wanted.set(`drain ${lease.leaseId}`, (signal) => this.#drain(lease, signal));
+    if (work.restore && this.#mayRestore) wanted.set('restore', () => this.#restore());
+    if (work.drain.length > 0) this.#mayRestore = true;
+    for (const [key, task] of this.#tasks) if (!wanted.has(key)) task.abort.abort();
+    for (const [key, run] of wanted) if (!this.#tasks.has(key)) this.#begin(key, run);
+  }
+
+  async stop(): Promise<void> {
+    const tasks = [...this.#tasks.values()];
+    for (const task of tasks) task.abort.abort();
+    await Promise.all(tasks.map((t) => t.done));
+  }
+
+  #begin(key: string, run: (signal: AbortSignal) => Promise<void>): void {
+    const abort = new AbortController();
+    const done = run(abort.signal)
+      .catch((error: unknown) => this.#options.logger.error({ err: error, task: key }, 'work outside failed'))
+      .finally(() => {
+        this.#tasks.delete(key);
+        // The state may call for it again; it is looked at once more.
+        if (!abort.signal.aborted) this.#options.post({ type: 'look' });
+      });
+    this.#tasks.set(key, { abort, done });
+  }
+
+  /** Asks Reactor Core until it answers: it is idempotent, so that an answer that was lost does no harm. */
+  async #start(job: StoredJob, signal: AbortSignal): Promise<void> {
+    const { reactor, startRequests, post, logger } = this.#options;
+    const token = job.token ?? 0;
+    for (let attempt = 0; !signal.aborted; attempt += 1) {
+      try {
+        const body = await startRequests.make(job);
+        await reactor.post('/api/training/start', body, trainingStartedSchema, { once: true });
+        post({ type: 'run_started', jobId: job.jobId, token });
+        return;
+      } catch (error) {
+        const refusal = refusalOf(error);
+        if (refusal !== null) {
+          post({ type: 'run_refused', jobId: job.jobId, token, ...refusal });
+          return;
+        }
+        logger.warn(
+          { job_id: job.jobId, err: error },
+          'Reactor Core could not be asked to start; trying again',
+        );
+        await this.#pause(attempt, signal);
+      }
+    }
+  }
+
+  async #follow(job: StoredJob, signal: AbortSignal): Promise<void> {
+    const { reactor, token, post, logger } = this.#options;
+    let cursor = job.runCursor;
+    for (let attempt = 0; !signal.aborted; attempt += 1) {
+      try {
+        const url = `${reactor.baseUrl}/api/training/stream/${encodeURIComponent(job.jobId)}`;
+        for await (const received of readSse({ url, lastEventId: String(cursor), token, signal })) {
+          cursor = Number(received.id);
+          attempt = 0;
+          post({
+            type: 'run_event',
+            event: {
+              jobId: job.jobId,
+              seq: cursor,
+              event: received.event,
+              data: received.data as Record<string, unknown>,
+            },
+          });
+          if (LAST_TRAINING_EVENTS.includes(received.event)) return;
+        }
+      } catch (error) {
+        if (isCodedError(error, 'not_found')) {
+          const reason = 'Reactor Core does not know this run any more';
+          post({
+            type: 'run_event',
+            event: { jobId: job.jobId, seq: cursor + 1, event: 'failed', data: { error: reason } },
+          });
+          return;
+        }
+        logger.debug({ job_id: job.jobId, err: error }, 'the stream of a run broke; reading on');
+      }
+      await this.#pause(attempt, signal);
+    }
+  }
+
+  async #cancel(job: StoredJob, signal: AbortSignal): Promise<void> {
+    for (let attempt = 0; !signal.aborted; attempt += 1) {
+      try {
+        await this.#options.reactor.post(
+          `/api/training/cancel/${encodeURIComponent(job.jobId)}`,
+          {},
+          trainingCancelledSchema,
+          { once: true },
+        );
+        break;
+      } catch (error) {
+        if (isCodedError(error, 'already_ended') || isCodedError(error, 'not_found')) break;
+        await this.#pause(attempt, signal);
+      }
+    }
+    // The stream tells the end; until then this task stands for the request that was made.
+    await waitForAbort(signal);
+  }
+
+  async #drain(lease: LeaseView, signal: AbortSignal): Promise<void> {
+    const { prime, clock, logger } = this.#options;
+    if (prime === null) return waitForAbort(signal);
+    const request = {
+      request_id: lease.leaseId,
+      bytes: lease.need.ram_bytes,
+      by: isoOf(clock.now() + DRAIN_TIME_MS),
+      why: `memory for ${lease.holder}`,
+    };
+    let answer: MakeRoom | null = null;
+    for (let attempt = 0; !signal.aborted && answer === null; attempt += 1) {
+      answer = await prime
+        .post('/api/memory/make-room', request, makeRoomSchema, { once: true })
+        .catch(() => null);
+      if (answer === null) await this.#pause(attempt, signal);
+    }
+    while (!signal.aborted && answer?.state === 'draining') {
+      await clock.sleep(DRAIN_POLL_MS, signal);
+      answer = await prime
+        .get(`/api/memory/make-room/${encodeURIComponent(lease.leaseId)}`, makeRoomSchema)
+        .catch(() => answer);
+    }
+    if (answer !== null)
+      logger.info(
+        { lease_id: lease.leaseId, state: answer.state, freed_bytes: answer.freed_bytes },
+        `J-Prime: ${answer.reason}`,
+      );
+    // What J-Prime says is not trusted: the next measurement decides, and ends this task by granting or refusing.
+    await waitForAbort(signal);
+  }
+
+  async #restore(): Promise<void> {
+    await this.#options.prime?.post('/api/memory/restore', {}, restoreResponseSchema, { repeatable: true });
+    this.#mayRestore = false;
+  }
+
+  async #pause(attempt: number, signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#options;
+    await clock.sleep(
+      RETRY_BASE_MS / 2 +
+        backoffMs({ attempt, baseMs: RETRY_BASE_MS, maxMs: RETRY_MAX_MS, unit: random.unit() }),
+      signal,
+    );
+  }
+}
+
+/** What an answer of Reactor Core means for the job; null when there was no answer, and asking again is right. */
+function refusalOf(error: unknown): { reason: string; final: boolean; retryAfterMs: number } | null {
+  if (!(error instanceof CodedError)) throw error;
+  if (error.code === 'service_unavailable' || error.code === 'internal') return null;
+  const retryAfterMs = (error.details.retry_after_seconds ?? 1) * 1000;
+  const passing =
+    error.code === 'slot_busy' ||
+    error.code === 'stale_token' ||
+    error.code === 'memory_unavailable' ||
+    error.code === 'overloaded' ||
+    error.code === 'storage_full';
+  return { reason: error.message, final: !passing, retryAfterMs };
+}
+
+function waitForAbort(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,327 @@
+// The coordinator over the real store: what each event does to queue, slot and lease, with the work outside recorded.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { BYTES_PER_GB } from '@jarvis/contracts';
+import { Coordinator, type ExternalWork } from '@jarvis/coordinator';
+import type { MemoryView } from '@jarvis/policy';
+import { createEventLog, openSqlite } from '@jarvis/store';
+import { ManualClock, seededRandom, tempFolder } from '@jarvis/testkit';
+import { createSlotLocks, listLocks } from '../src/store/locks.ts';
+import { listLeases } from '../src/store/leases.ts';
+import { MIGRATIONS } from '../src/store/migrations.ts';
+import { findJob, jobStream, Queue } from '../src/store/queue.ts';
+
+const ROOMY: MemoryView = {
+  measuredAtMs: 0,
+  budgetBytes: 64 * BYTES_PER_GB,
+  safetyBytes: 0,
+  othersBytes: 0,
+  services: [],
+  trainers: {},
+  prime: null,
+};
+const submission = {
+  model_type: 'nlu',
+  config: {},
+  auto_deploy: true,
+  reason: 'test',
+  source: 'asked',
+} as const;
+
+async function setUp(t: TestContext, retryLimit = 2) {
+  const folder = await tempFolder(t);
+  const db = await openSqlite({ path: join(folder, 'core.db'), migrations: MIGRATIONS });
+  t.after(() => db.close());
+  await db.transaction((tx) => createSlotLocks(tx, 1));
+  const clock = new ManualClock();
+  const events = createEventLog(db);
+  const queue = new Queue({
+    db,
+    events,
+    random: seededRandom(1),
+    hostId: 'h',
+    lockTtlMs: 60_000,
+    leaseTtlMs: 60_000,
+    epochs: 10,
+    defaultNeedBytes: () => BYTES_PER_GB,
+  });
+  const errors: unknown[] = [];
+  let work: ExternalWork | null = null;
+  const make = () =>
+    new Coordinator({
+      store: queue,
+      performer: { perform: (w) => (work = w) },
+      now: () => clock.now(),
+      scheduling: {
+        slotTimeoutMs: 300_000,
+        agingMs: 3_600_000,
+        primeThresholdBytes: 20 * BYTES_PER_GB,
+        primeIdleMs: 60_000,
+      },
+      retries: { resume: true, limit: retryLimit, delayMs: (attempt) => attempt * 1000 },
+      onError: (error) => errors.push(error),
+    });
+  const coordinator = make();
+  t.after(() => assert.deepEqual(errors, []));
+  const ready = async (c = coordinator) => {
+    c.post({ type: 'runs_observed', runs: [] });
+    c.post({ type: 'measured', memory: ROOMY });
+    await c.idle();
+  };
+  return {
+    db,
+    clock,
+    queue,
+    events,
+    coordinator,
+    ready,
+    make,
+    work: () => work as ExternalWork,
+    job: (id: string) => findJob(db, id),
+  };
+}
+
+/** A job that Reactor Core has taken. */
+async function training(s: Awaited<ReturnType<typeof setUp>>): Promise<string> {
+  const { jobId } = await s.coordinator.submit(submission);
+  await s.coordinator.idle();
+  s.coordinator.post({ type: 'run_started', jobId, token: s.work().start[0]?.token ?? -1 });
+  await s.coordinator.idle();
+  assert.equal((await s.job(jobId))?.state, 'training');
+  return jobId;
+}
+const runEvent = (jobId: string, seq: number, event: string, data: Record<string, unknown>) =>
+  ({ type: 'run_event', event: { jobId, seq, event, data } }) as const;
+const lost = { status: 'lost', epoch: 3, total_epochs: 10, loss: 1, accuracy: null, attempt: 1 };
+
+test('nothing is granted or started before Reactor Core has said which runs it has', async (t) => {
+  const s = await setUp(t);
+  const { jobId } = await s.coordinator.submit(submission);
+  s.coordinator.post({ type: 'measured', memory: ROOMY });
+  await s.coordinator.idle();
+  assert.equal((await s.job(jobId))?.state, 'queued');
+  assert.match((await s.job(jobId))?.reason ?? '', /has not answered yet/);
+});
+
+test('a job takes slot, then lease, then starts; each step is an event', async (t) => {
+  const s = await setUp(t);
+  await s.ready();
+  const { jobId } = await s.coordinator.submit(submission);
+  await s.coordinator.idle();
+  const job = await s.job(jobId);
+  assert.equal(job?.state, 'starting');
+  assert.equal(job?.token, 1);
+  assert.deepEqual(
+    (await s.events.read(jobStream(jobId), 0)).map((e) => (e.data as { state: string }).state),
+    ['queued', 'waiting_for_memory', 'starting'],
+  );
+  assert.deepEqual(
+    s.work().start.map((j) => j.jobId),
+    [jobId],
+  );
+  assert.equal((await listLeases(s.db))[0]?.state, 'granted');
+});
+
+test('one trains, the next waits and says for whom; then it is its turn, with a higher token', async (t) => {
+  const s = await setUp(t);
+  await s.ready();
+  const first = await training(s);
+  const { jobId: second } = await s.coordinator.submit({ ...submission, model_type: 'vision' });
+  await s.coordinator.idle();
+  assert.match((await s.job(second))?.reason ?? '', new RegExp(`slot is held by ${first}`));
+  s.coordinator.post(runEvent(first, 1, 'completed', { model_version: 'v0.1.0' }));
+  await s.coordinator.idle();
+  assert.equal((await s.job(first))?.state, 'completed');
+  assert.equal((await s.job(first))?.model_version, 'v0.1.0');
+  assert.equal((await s.job(second))?.state, 'starting');
+  assert.equal((await s.job(second))?.token, 2);
+});
+
+test('an equal job that waits is joined, one that trains is not', async (t) => {
+  const s = await setUp(t);
+  await s.ready();
+  const first = await training(s);
+  const second = await s.coordinator.submit(submission);
+  const third = await s.coordinator.submit(submission);
+  assert.notEqual(second.jobId, first);
+  assert.deepEqual(third, { jobId: second.jobId, joined: true });
+});
+
+test('a lost trainer is tried again after a wait, from a new token; too often, and the job has failed', async (t) => {
+  const s = await setUp(t, 1);
+  await s.ready();
+  const jobId = await training(s);
+  s.coordinator.post(runEvent(jobId, 1, 'status', lost));
+  await s.coordinator.idle();
+  assert.equal((await s.job(jobId))?.state, 'queued');
+  assert.equal((await listLocks(s.db))[0]?.state, 'free');
+  s.clock.advance(1000);
+  s.coordinator.post({ type: 'look' });
+  await s.coordinator.idle();
+  assert.equal((await s.job(jobId))?.token, 2);
+  s.coordinator.post({ type: 'run_started', jobId, token: 2 });
+  s.coordinator.post(runEvent(jobId, 2, 'status', lost));
+  await s.coordinator.idle();
+  assert.equal((await s.job(jobId))?.state, 'failed');
+  assert.match((await s.job(jobId))?.error ?? '', /died in each of 2 attempts/);
+});
+
+test('an event that is told twice counts once', async (t) => {
+  const s = await setUp(t);
+  await s.ready();
+  const jobId = await training(s);
+  for (let i = 0; i < 3; i += 1) s.coordinator.post(runEvent(jobId, 1, 'status', lost));
+  await s.coordinator.idle();
+  s.clock.advance(1000);
+  s.coordinator.post({ type: 'look' });
+  await s.coordinator.idle();
+  s.coordinator.post(runEvent(jobId, 1, 'status', lost));
+  await s.coordinator.idle();
+  assert.equal((await s.job(jobId))?.state, 'starting');
+  assert.equal((await s.job(jobId))?.attempt, 2);
+});
+
+test('a preempted job goes back, spends no retry, and keeps its submit time', async (t) => {
+  const s = await setUp(t);
+  await s.ready();
+  const jobId = await training(s);
+  const before = await s.job(jobId);
+  s.coordinator.post(runEvent(jobId, 1, 'preempted', { status: 'preempted', epoch: 4, attempt: 1 }));
+  await s.coordinator.idle();
+  const job = await s.job(jobId);
+  assert.equal(job?.state, 'starting');
+  assert.equal(job?.attempt, 1);
+  assert.equal(job?.token, 2);
+  assert.equal(job?.submitted_at, before?.submitted_at);
+});
+
+test('cancelling: at once while it waits, through Reactor Core while it trains; each job has one last event', async (t) => {
+  const s = await setUp(t);
+  await s.ready();
+  const first = await training(s);
+  const { jobId: second } = await s.coordinator.submit({ ...submission, model_type: 'vision' });
+  await s.coordinator.cancel(second);
+  assert.equal((await s.job(second))?.state, 'cancelled');
+  await s.coordinator.cancel(first);
+  await s.coordinator.idle();
+  assert.deepEqual(
+    s.work().cancel.map((j) => j.jobId),
+    [first],
+  );
+  s.coordinator.post(runEvent(first, 1, 'cancelled', { status: 'cancelled' }));
+  await s.coordinator.idle();
+  for (const id of [first, second]) {
+    const ends = (await s.events.read(jobStream(id), 0)).filter(
+      (e) => (e.data as { state: string }).state === 'cancelled',
+    );
+    assert.equal(ends.length, 1);
+  }
+  await assert.rejects(s.coordinator.cancel('nobody'), { code: 'not_found' });
+});
+
+test('a refusal that passes sends the job back with a wait; a final one fails it', async (t) => {
+  const s = await setUp(t);
+  await s.ready();
+  const { jobId } = await s.coordinator.submit(submission);
+  await s.coordinator.idle();
+  s.coordinator.post({
+    type: 'run_refused',
+    jobId,
+    token: 1,
+    reason: 'slot busy',
+    final: false,
+    retryAfterMs: 2000,
+  });
+  await s.coordinator.idle();
+  assert.equal((await s.job(jobId))?.state, 'queued');
+  s.clock.advance(2000);
+  s.coordinator.post({ type: 'look' });
+  await s.coordinator.idle();
+  s.coordinator.post({
+    type: 'run_refused',
+    jobId,
+    token: 1,
+    reason: 'of an earlier try',
+    final: true,
+    retryAfterMs: 0,
+  });
+  await s.coordinator.idle();
+  assert.equal((await s.job(jobId))?.state, 'starting', 'a refusal with an old token is not about this try');
+  s.coordinator.post({
+    type: 'run_refused',
+    jobId,
+    token: 2,
+    reason: 'nothing to learn from',
+    final: true,
+    retryAfterMs: 0,
+  });
+  await s.coordinator.idle();
+  assert.equal((await s.job(jobId))?.state, 'failed');
+});
+
+test('a restart goes on where it was: the queue is there, and the runs are followed again', async (t) => {
+  const s = await setUp(t);
+  await s.ready();
+  const first = await training(s);
+  const { jobId: second } = await s.coordinator.submit({ ...submission, model_type: 'vision' });
+  await s.coordinator.stop();
+  const restarted = s.make();
+  s.clock.advance(3_600_000);
+  await s.ready(restarted);
+  assert.deepEqual(
+    s.work().follow.map((j) => j.jobId),
+    [first],
+  );
+  assert.equal((await s.job(second))?.state, 'queued');
+  assert.equal(
+    (await listLocks(s.db))[0]?.holder,
+    first,
+    'its time is over, but the job is ours and has not ended',
+  );
+});
+
+test("a stranger's slot and lease are given back when its time is over and Reactor Core has no such run", async (t) => {
+  const s = await setUp(t);
+  await s.ready();
+  const { acquireLock } = await import('../src/store/locks.ts');
+  const { LeaseTable } = await import('../src/store/leases.ts');
+  const leases = new LeaseTable(s.events);
+  await s.db.transaction(async (tx) => {
+    await acquireLock(tx, { name: 'training/0', holder: 'stranger', nowMs: s.clock.now(), ttlMs: 60_000 });
+    await leases.request(tx, {
+      leaseId: 'l',
+      holder: 'stranger',
+      need: { ram_bytes: BYTES_PER_GB, vram_bytes: {} },
+      reason: '',
+      nowMs: s.clock.now(),
+    });
+  });
+  const run = {
+    job_id: 'stranger',
+    attempt: 1,
+    model_type: 'nlu',
+    state: 'running',
+    token: 1,
+    slot: 0,
+    lease_id: 'l',
+    need: null,
+    pid: 1,
+    epoch: 0,
+    total_epochs: 1,
+    created_at: '',
+    ended_at: null,
+  } as const;
+  s.coordinator.post({ type: 'look' });
+  await s.coordinator.idle();
+  s.clock.advance(61_000);
+  s.coordinator.post({ type: 'runs_observed', runs: [run] });
+  await s.coordinator.idle();
+  assert.equal((await listLocks(s.db))[0]?.holder, 'stranger', 'Reactor Core says that it lives');
+  s.coordinator.post({ type: 'runs_observed', runs: [] });
+  await s.coordinator.idle();
+  s.coordinator.post({ type: 'runs_observed', runs: [] });
+  await s.coordinator.idle();
+  assert.equal((await listLocks(s.db))[0]?.state, 'free');
+  assert.equal((await listLeases(s.db))[0]?.state, 'released');
+});

@@ -1,0 +1,260 @@
+// The training coordinator: one inbox, one writer. Events come in, are taken one after another, each changes the store
+// in guarded transactions; then scheduling cycles run until nothing is left to decide, and the work outside is derived.
+//
+//   HTTP, triggers, Reactor Core's streams, measurements --> inbox --> store --> schedule() --> store --> perform()
+import { CodedError, invariant } from '@jarvis/contracts';
+import { type Decision, type MemoryView, schedule, type SchedulingOptions } from '@jarvis/policy';
+import type {
+  CoordinatorStore,
+  ExternalWork,
+  Performer,
+  Run,
+  RunEvent,
+  StoredState,
+  Submission,
+  Submitted,
+} from './ports.ts';
+import { applyRunEvent, type RetryRules } from './run-events.ts';
+import { reconcileRuns } from './reconcile.ts';
+
+/** A cycle that still decides after so many rounds is a bug: each round moves something along its lifecycle. */
+const ROUNDS_MAX = 10_000;
+const INBOX_MAX = 100_000;
+
+export type CoordinatorEvent =
+  | { readonly type: 'submit'; readonly submission: Submission }
+  | { readonly type: 'cancel'; readonly jobId: string }
+  | { readonly type: 'measured'; readonly memory: MemoryView }
+  | { readonly type: 'run_started'; readonly jobId: string; readonly token: number }
+  | {
+      readonly type: 'run_refused';
+      readonly jobId: string;
+      readonly token: number;
+      readonly reason: string;
+      readonly final: boolean;
+      readonly retryAfterMs: number;
+    }
+  | { readonly type: 'run_event'; readonly event: RunEvent }
+  | { readonly type: 'runs_observed'; readonly runs: readonly Run[] }
+  | { readonly type: 'reactor_away'; readonly reason: string }
+  /** Locks or leases were changed over HTTP, or time has passed. */
+  | { readonly type: 'look' };
+
+export interface CoordinatorOptions {
+  readonly store: CoordinatorStore;
+  readonly performer: Performer;
+  /** Wall clock, milliseconds since the epoch: what is stored is compared with it. */
+  readonly now: () => number;
+  readonly scheduling: SchedulingOptions;
+  readonly retries: RetryRules;
+  readonly onError: (error: unknown, event: CoordinatorEvent) => void;
+}
+
+interface Letter {
+  readonly event: CoordinatorEvent;
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class Coordinator {
+  readonly #options: CoordinatorOptions;
+  readonly #inbox: Letter[] = [];
+  #working: Promise<void> | null = null;
+  #stopped = false;
+  #memory: MemoryView | null = null;
+  #reactorAway: string | null = 'Reactor Core has not answered yet';
+
+  constructor(options: CoordinatorOptions) {
+    this.#options = options;
+  }
+
+  /** Puts an event in; errors go to `onError`. */
+  post(event: CoordinatorEvent): void {
+    this.#put(event).catch((error: unknown) => this.#options.onError(error, event));
+  }
+
+  async submit(submission: Submission): Promise<Submitted> {
+    return (await this.#put({ type: 'submit', submission })) as Submitted;
+  }
+
+  /** Throws `not_found` and `already_ended`. */
+  async cancel(jobId: string): Promise<void> {
+    await this.#put({ type: 'cancel', jobId });
+  }
+
+  /** The last measurement, for showing. */
+  get memory(): MemoryView | null {
+    return this.#memory;
+  }
+
+  /** Resolves when everything that is in the inbox now has been worked off. */
+  async idle(): Promise<void> {
+    while (this.#working !== null) await this.#working;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const letter of this.#inbox.splice(0))
+      letter.reject(new CodedError('service_unavailable', 'JARVIS Core is stopping'));
+    await this.idle();
+  }
+
+  #put(event: CoordinatorEvent): Promise<unknown> {
+    if (this.#stopped)
+      return Promise.reject(new CodedError('service_unavailable', 'JARVIS Core is stopping'));
+    if (this.#inbox.length >= INBOX_MAX)
+      return Promise.reject(
+        new CodedError('overloaded', 'too many events are waiting', { retry_after_seconds: 1 }),
+      );
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    this.#inbox.push({ event, resolve, reject });
+    this.#working ??= this.#work().finally(() => (this.#working = null));
+    return promise;
+  }
+
+  async #work(): Promise<void> {
+    while (this.#inbox.length > 0) {
+      const letters = this.#inbox.splice(0);
+      for (const letter of letters) await this.#take(letter);
+      await this.#cycle().catch((error: unknown) => this.#options.onError(error, { type: 'look' }));
+    }
+  }
+
+  async #take(letter: Letter): Promise<void> {
+    try {
+      letter.resolve(await this.#handle(letter.event));
+    } catch (error) {
+      letter.reject(error);
+    }
+  }
+
+  async #handle(event: CoordinatorEvent): Promise<unknown> {
+    const { store, now, retries } = this.#options;
+    switch (event.type) {
+      case 'submit':
+        return store.submit(event.submission, now());
+      case 'cancel':
+        return this.#cancel(event.jobId);
+      case 'measured':
+        this.#memory = event.memory;
+        return undefined;
+      case 'run_started':
+        return store.markTraining(event.jobId, event.token, now());
+      case 'run_refused':
+        return this.#refused(event);
+      case 'run_event':
+        return applyRunEvent(store, event.event, retries, now());
+      case 'runs_observed':
+        this.#reactorAway = null;
+        return reconcileRuns(store, event.runs, now());
+      case 'reactor_away':
+        this.#reactorAway = event.reason;
+        return undefined;
+      case 'look':
+        return undefined;
+    }
+  }
+
+  async #cancel(jobId: string): Promise<void> {
+    const { store, now } = this.#options;
+    const state = await store.requestCancel(jobId, now());
+    if (state === null) throw new CodedError('not_found', `there is no job ${jobId}`);
+    if (state === 'completed' || state === 'failed')
+      throw new CodedError('already_ended', `job ${jobId} is ${state}`);
+    if (state === 'queued' || state === 'waiting_for_memory') {
+      await store.end(
+        jobId,
+        'cancelled',
+        { reason: 'cancelled before it started', modelVersion: null, error: null },
+        now(),
+      );
+    }
+  }
+
+  async #refused(event: Extract<CoordinatorEvent, { type: 'run_refused' }>): Promise<void> {
+    const { store, now } = this.#options;
+    const { jobs } = await store.load(now());
+    const job = jobs.find(
+      (j) => j.jobId === event.jobId && j.token === event.token && j.state === 'starting',
+    );
+    if (job === undefined) return;
+    if (event.final) {
+      await store.end(
+        job.jobId,
+        'failed',
+        { reason: event.reason, modelVersion: null, error: event.reason },
+        now(),
+      );
+      return;
+    }
+    await store.requeue(
+      job.jobId,
+      { reason: event.reason, notBeforeMs: now() + event.retryAfterMs, spendsAttempt: false },
+      now(),
+    );
+  }
+
+  async #cycle(): Promise<void> {
+    const { store, now, performer } = this.#options;
+    for (let round = 0; round < ROUNDS_MAX; round += 1) {
+      const state = await store.load(now());
+      const decisions = schedule(this.#snapshot(state));
+      let moved = false;
+      for (const decision of decisions) moved = (await this.#decide(decision)) || moved;
+      if (!moved) {
+        performer.perform(externalWork(state));
+        return;
+      }
+    }
+    invariant(false, `scheduling did not settle within ${ROUNDS_MAX} rounds`);
+  }
+
+  #snapshot(state: StoredState): Parameters<typeof schedule>[0] {
+    const { now, scheduling } = this.#options;
+    return {
+      ...state,
+      nowMs: now(),
+      memory: this.#memory,
+      reactorAway: this.#reactorAway,
+      options: scheduling,
+    };
+  }
+
+  /** Acts on one decision; true when something moved, so that another round is worth it. */
+  async #decide(decision: Decision): Promise<boolean> {
+    const { store, now } = this.#options;
+    switch (decision.type) {
+      case 'expire_lease':
+        return store.expireLease(decision.leaseId, now());
+      case 'grant_lease':
+        return store.grantLease(decision.leaseId, decision.reason, now());
+      case 'drain':
+        return store.drainLease(decision.leaseId, decision.reason, now());
+      case 'start':
+        return store.beginStart(decision.jobId, decision.reason, now());
+      case 'take_slot':
+        return store.takeSlot(decision.jobId, decision.slot, decision.reason, now());
+      case 'requeue':
+        return store.requeue(
+          decision.jobId,
+          { reason: decision.reason, notBeforeMs: now(), spendsAttempt: false },
+          now(),
+        );
+      case 'explain':
+        await store.explain(decision.jobId, decision.reason);
+        return false;
+    }
+  }
+}
+
+/** What the state calls for outside. */
+export function externalWork(state: StoredState): ExternalWork {
+  const { jobs, leases } = state;
+  return {
+    start: jobs.filter((j) => j.state === 'starting'),
+    follow: jobs.filter((j) => j.state === 'training' || j.state === 'preempting'),
+    cancel: jobs.filter((j) => j.cancelRequested && (j.state === 'training' || j.state === 'preempting')),
+    drain: leases.filter((l) => l.state === 'draining'),
+    restore: leases.length === 0,
+  };
+}

@@ -1,0 +1,109 @@
+// The coordinator's two sides: the store, in which every transition is one guarded transaction, and the work outside,
+// which is not commanded step by step but derived from the state, so that nothing is forgotten by a crash in between.
+import type { JobEvent, JobSubmit, ModelType, Run } from '@jarvis/contracts';
+import type { JobView, LeaseView, SlotView } from '@jarvis/policy';
+
+export interface StoredState {
+  /** Jobs that have not ended. */
+  readonly jobs: readonly StoredJob[];
+  readonly slots: readonly StoredSlot[];
+  /** Leases that have not ended. */
+  readonly leases: readonly LeaseView[];
+}
+
+export interface StoredJob extends JobView {
+  readonly attempt: number;
+  readonly token: number | null;
+  /** The last event of Reactor Core's stream that was taken in. */
+  readonly runCursor: number;
+}
+
+export interface StoredSlot extends SlotView {
+  readonly token: number;
+  readonly expiresAtMs: number | null;
+}
+
+export interface Submission extends JobSubmit {
+  readonly source: 'asked' | 'experiences' | 'schedule' | 'baseline';
+}
+
+export interface Submitted {
+  readonly jobId: string;
+  readonly joined: boolean;
+}
+
+/** What to do with a job whose attempt has ended without a result. */
+export interface Retry {
+  readonly reason: string;
+  readonly notBeforeMs: number;
+  /** A preempted attempt is not counted against the job. */
+  readonly spendsAttempt: boolean;
+}
+
+export type JobEnd = 'completed' | 'failed' | 'cancelled';
+
+/**
+ * Each call is one transaction with its event; a call whose guard does not hold changes nothing and answers false: the
+ * state has moved on, and the next cycle sees it.
+ */
+export interface CoordinatorStore {
+  load(nowMs: number): Promise<StoredState>;
+  /** Joins a queued job of the same kind, if there is one. Throws `job_conflict` for a job_id that was used otherwise. */
+  submit(submission: Submission, nowMs: number): Promise<Submitted>;
+  /** queued -> waiting_for_memory: takes the slot's lock with a new token and asks for a lease. */
+  takeSlot(jobId: string, slot: number, reason: string, nowMs: number): Promise<boolean>;
+  drainLease(leaseId: string, reason: string, nowMs: number): Promise<boolean>;
+  grantLease(leaseId: string, reason: string, nowMs: number): Promise<boolean>;
+  expireLease(leaseId: string, nowMs: number): Promise<boolean>;
+  /** Ends whatever this holder has: its lease, then its slot lock. For holders that are not jobs of this queue. */
+  releaseHolder(holder: string, reason: string, nowMs: number): Promise<void>;
+  /** waiting_for_memory -> starting, attempt + 1. */
+  beginStart(jobId: string, reason: string, nowMs: number): Promise<boolean>;
+  /** starting -> training, if this token is still the job's. */
+  markTraining(jobId: string, token: number, nowMs: number): Promise<boolean>;
+  /** Back to the queue, giving back lease and slot. */
+  requeue(jobId: string, retry: Retry, nowMs: number): Promise<boolean>;
+  /** To a terminal state, giving back lease and slot. */
+  end(
+    jobId: string,
+    end: JobEnd,
+    detail: { reason: string; modelVersion: string | null; error: string | null },
+    nowMs: number,
+  ): Promise<boolean>;
+  /** Asks for cancellation; answers the state that the job was in, null when there is no such job. */
+  requestCancel(jobId: string, nowMs: number): Promise<JobEvent['state'] | null>;
+  progress(
+    jobId: string,
+    progress: { epoch: number; totalEpochs: number; loss: number | null; accuracy: number | null },
+    nowMs: number,
+  ): Promise<void>;
+  moveCursor(jobId: string, cursor: number): Promise<void>;
+  explain(jobId: string, reason: string): Promise<void>;
+}
+
+/** Work outside that the present state calls for. The performer starts what is missing and ends what is no longer in it. */
+export interface ExternalWork {
+  /** Runs to be started (or asked for again: it is idempotent) at Reactor Core. */
+  readonly start: readonly StoredJob[];
+  /** Runs whose events are to be followed. */
+  readonly follow: readonly StoredJob[];
+  /** Runs to be cancelled. */
+  readonly cancel: readonly StoredJob[];
+  /** Room that J-Prime is to be asked for. */
+  readonly drain: readonly LeaseView[];
+  /** No lease is out: J-Prime may have back what it gave. */
+  readonly restore: boolean;
+}
+
+export interface Performer {
+  perform(work: ExternalWork): void;
+}
+
+export interface RunEvent {
+  readonly jobId: string;
+  readonly seq: number;
+  readonly event: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export type { ModelType, Run };

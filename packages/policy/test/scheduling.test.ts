@@ -1,0 +1,314 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { BYTES_PER_GB, PRIORITY_CLASSES, PRIORITY_RANK } from '@jarvis/contracts';
+import fc from 'fast-check';
+import {
+  availableBytes,
+  effectiveRank,
+  type JobView,
+  type LeaseView,
+  type MemoryView,
+  orderQueue,
+  schedule,
+  type SchedulingSnapshot,
+} from '../src/index.ts';
+
+const NOW = 1_000_000_000;
+const HOUR = 3_600_000;
+const need = (gb: number) => ({ host_id: 'h', ram_bytes: gb * BYTES_PER_GB, vram_bytes: {} });
+
+function job(over: Partial<JobView> = {}): JobView {
+  return {
+    jobId: 'j1',
+    modelType: 'nlu',
+    priority: 'high',
+    state: 'queued',
+    submittedAtMs: NOW - 1000,
+    notBeforeMs: null,
+    waitingSinceMs: null,
+    slot: null,
+    leaseId: null,
+    need: need(1),
+    cancelRequested: false,
+    ...over,
+  };
+}
+function memory(over: Partial<MemoryView> = {}): MemoryView {
+  return {
+    measuredAtMs: NOW,
+    budgetBytes: 64 * BYTES_PER_GB,
+    safetyBytes: 0,
+    othersBytes: 4 * BYTES_PER_GB,
+    services: [{ owner: 'j-prime', measuredBytes: 10 * BYTES_PER_GB }],
+    trainers: {},
+    prime: { heldBytes: 10 * BYTES_PER_GB, idleMs: 0, activeRequests: 0 },
+    ...over,
+  };
+}
+function lease(over: Partial<LeaseView> = {}): LeaseView {
+  return { leaseId: 'l1', holder: 'j1', state: 'requested', need: need(40), expiresAtMs: null, ...over };
+}
+function snapshot(over: Partial<SchedulingSnapshot> = {}): SchedulingSnapshot {
+  return {
+    nowMs: NOW,
+    jobs: [],
+    slots: [{ slot: 0, holder: null }],
+    leases: [],
+    memory: memory(),
+    reactorAway: null,
+    options: {
+      slotTimeoutMs: 300_000,
+      agingMs: HOUR,
+      primeThresholdBytes: 20 * BYTES_PER_GB,
+      primeIdleMs: 60_000,
+    },
+    ...over,
+  };
+}
+const kinds = (s: SchedulingSnapshot) =>
+  schedule(s)
+    .filter((d) => d.type !== 'explain')
+    .map((d) => d.type);
+
+describe('order', () => {
+  test('class first, then submit time', () => {
+    const jobs = [
+      job({ jobId: 'a', priority: 'low', submittedAtMs: NOW - 30 }),
+      job({ jobId: 'b', priority: 'critical', submittedAtMs: NOW - 10 }),
+      job({ jobId: 'c', priority: 'high', submittedAtMs: NOW - 20 }),
+      job({ jobId: 'd', priority: 'high', submittedAtMs: NOW - 25 }),
+    ];
+    assert.deepEqual(
+      orderQueue(jobs, NOW, HOUR).map((j) => j.jobId),
+      ['b', 'd', 'c', 'a'],
+    );
+  });
+
+  test('aging lifts by one class and never by two', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...PRIORITY_CLASSES), fc.nat(1000 * HOUR), (priority, waitedMs) => {
+        const base = PRIORITY_RANK[priority];
+        const rank = effectiveRank(job({ priority, submittedAtMs: NOW - waitedMs }), NOW, HOUR);
+        assert.equal(rank, waitedMs >= HOUR ? Math.max(0, base - 1) : base);
+      }),
+    );
+  });
+
+  test('the order is total: it does not depend on the order of the input', () => {
+    const arbitrary = fc.record({
+      priority: fc.constantFrom(...PRIORITY_CLASSES),
+      submittedAtMs: fc.integer({ min: NOW - 3 * HOUR, max: NOW }),
+    });
+    fc.assert(
+      fc.property(fc.array(arbitrary, { maxLength: 20 }), (rows) => {
+        const jobs = rows.map((r, i) => job({ ...r, jobId: `j${i}` }));
+        assert.deepEqual(orderQueue(jobs, NOW, HOUR), orderQueue(jobs.toReversed(), NOW, HOUR));
+      }),
+    );
+  });
+});
+
+describe('memory', () => {
+  test('the story: 38 of 64 GB are held, 40 are needed: not granted, J-Prime is asked for what is missing', () => {
+    const held = memory({
+      othersBytes: 0,
+      services: [{ owner: 'j-prime', measuredBytes: 38 * BYTES_PER_GB }],
+      prime: { heldBytes: 38 * BYTES_PER_GB, idleMs: 0, activeRequests: 1 },
+    });
+    const decisions = schedule(snapshot({ memory: held, leases: [lease()] }));
+    assert.deepEqual(
+      decisions.map((d) => d.type),
+      ['drain'],
+    );
+    assert.equal(decisions[0]?.type === 'drain' ? decisions[0].bytes : 0, 14 * BYTES_PER_GB);
+  });
+
+  test('it is granted once the measurement has room, and not before', () => {
+    assert.deepEqual(kinds(snapshot({ leases: [lease({ state: 'draining' })] })), ['grant_lease']);
+    assert.deepEqual(kinds(snapshot({ leases: [lease({ state: 'draining', need: need(51) })] })), []);
+    assert.deepEqual(kinds(snapshot({ memory: null, leases: [lease()] })), []);
+  });
+
+  test('a busy J-Prime above the threshold is waited for, an idle one is not', () => {
+    const big = (idleMs: number) =>
+      memory({
+        services: [{ owner: 'j-prime', measuredBytes: 21 * BYTES_PER_GB }],
+        prime: { heldBytes: 21 * BYTES_PER_GB, idleMs, activeRequests: 0 },
+      });
+    assert.deepEqual(kinds(snapshot({ memory: big(1000), leases: [lease({ need: need(1) })] })), []);
+    assert.deepEqual(kinds(snapshot({ memory: big(60_000), leases: [lease({ need: need(1) })] })), [
+      'grant_lease',
+    ]);
+  });
+
+  test('two leases that fit only one by one are not both granted', () => {
+    const decisions = kinds(
+      snapshot({
+        leases: [
+          lease({ leaseId: 'a', holder: 'j1', need: need(30) }),
+          lease({ leaseId: 'b', holder: 'j2', need: need(30) }),
+        ],
+      }),
+    );
+    assert.deepEqual(decisions, ['grant_lease', 'drain']);
+  });
+
+  test('an expired lease keeps its memory until it is confirmed', () => {
+    const leases = [
+      lease({ leaseId: 'a', state: 'granted', expiresAtMs: NOW - 1 }),
+      lease({ leaseId: 'b', holder: 'j2', need: need(30) }),
+    ];
+    assert.deepEqual(kinds(snapshot({ leases })), ['expire_lease', 'drain']);
+  });
+
+  test('I2: whatever is granted, max(reserved, measured) + others + safety stays within the budget', () => {
+    const gb = fc.integer({ min: 0, max: 64 });
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ need: gb, granted: fc.boolean(), used: gb }), { maxLength: 6 }),
+        gb,
+        gb,
+        gb,
+        (rows, others, prime, safety) => {
+          const leases = rows.map((r, i) =>
+            lease({
+              leaseId: `l${i}`,
+              holder: `j${i}`,
+              need: need(r.need),
+              state: r.granted ? 'granted' : 'requested',
+            }),
+          );
+          const trainers = Object.fromEntries(
+            rows.flatMap((r, i) => (r.granted ? [[`j${i}`, r.used * BYTES_PER_GB]] : [])),
+          );
+          const view = memory({
+            othersBytes: others * BYTES_PER_GB,
+            safetyBytes: safety * BYTES_PER_GB,
+            trainers,
+            services: [{ owner: 'j-prime', measuredBytes: prime * BYTES_PER_GB }],
+            prime: null,
+          });
+          const granted = new Set(
+            schedule(snapshot({ memory: view, leases })).flatMap((d) =>
+              d.type === 'grant_lease' ? [d.leaseId] : [],
+            ),
+          );
+          if (granted.size === 0) return;
+          const after = leases.map((l) => (granted.has(l.leaseId) ? { ...l, state: 'granted' as const } : l));
+          assert.ok(availableBytes(view, after) >= 0);
+        },
+      ),
+    );
+  });
+});
+
+describe('slots', () => {
+  test('the first of the queue takes a free slot; one slot, one job', () => {
+    const jobs = [job({ jobId: 'a', priority: 'low' }), job({ jobId: 'b', priority: 'high' })];
+    const decisions = schedule(snapshot({ jobs }));
+    assert.deepEqual(
+      decisions.filter((d) => d.type === 'take_slot').map((d) => d.jobId),
+      ['b'],
+    );
+  });
+
+  test('nothing starts while Reactor Core is away, and the queue says so', () => {
+    const waiting = job({ jobId: 'w', state: 'waiting_for_memory', leaseId: 'l1', slot: 0 });
+    const decisions = schedule(
+      snapshot({
+        jobs: [job(), waiting],
+        leases: [lease({ state: 'granted', holder: 'w' })],
+        reactorAway: 'Reactor Core is away',
+      }),
+    );
+    assert.deepEqual(
+      decisions.map((d) => d.type),
+      ['explain'],
+    );
+    assert.match(decisions[0]?.type === 'explain' ? decisions[0].reason : '', /away/);
+  });
+
+  test('a job with its slot and a granted lease starts', () => {
+    const jobs = [job({ state: 'waiting_for_memory', leaseId: 'l1', slot: 0 })];
+    assert.deepEqual(
+      kinds(snapshot({ jobs, slots: [{ slot: 0, holder: 'j1' }], leases: [lease({ state: 'granted' })] })),
+      ['start'],
+    );
+  });
+
+  test('a job that waits too long for memory goes back to the queue, saying why', () => {
+    const jobs = [
+      job({ state: 'waiting_for_memory', leaseId: 'l1', slot: 0, waitingSinceMs: NOW - 300_000 }),
+    ];
+    const decisions = schedule(
+      snapshot({
+        jobs,
+        slots: [{ slot: 0, holder: 'j1' }],
+        leases: [lease({ state: 'draining', need: need(60) })],
+      }),
+    );
+    const back = decisions.find((d) => d.type === 'requeue');
+    assert.match(back?.type === 'requeue' ? back.reason : '', /waited 300 s for memory: it needs 60\.00 GB/);
+  });
+
+  test('while a job waits for memory, one of a higher class takes its slot; an equal one does not', () => {
+    const waiting = job({
+      jobId: 'w',
+      priority: 'high',
+      state: 'waiting_for_memory',
+      leaseId: 'l1',
+      slot: 0,
+      waitingSinceMs: NOW,
+    });
+    const at = (priority: JobView['priority']) =>
+      kinds(
+        snapshot({
+          jobs: [waiting, job({ jobId: 'n', priority })],
+          slots: [{ slot: 0, holder: 'w' }],
+          leases: [lease({ holder: 'w', state: 'draining', need: need(60) })],
+        }),
+      );
+    assert.deepEqual(at('critical'), ['requeue']);
+    assert.deepEqual(at('high'), []);
+  });
+
+  test('an aged job of a lower class does not take the slot of one that waits', () => {
+    const waiting = job({
+      jobId: 'w',
+      priority: 'high',
+      state: 'waiting_for_memory',
+      leaseId: 'l1',
+      slot: 0,
+      waitingSinceMs: NOW,
+    });
+    const aged = job({ jobId: 'n', priority: 'high', submittedAtMs: NOW - 2 * HOUR });
+    assert.deepEqual(
+      kinds(
+        snapshot({
+          jobs: [waiting, aged],
+          slots: [{ slot: 0, holder: 'w' }],
+          leases: [lease({ holder: 'w', state: 'draining', need: need(60) })],
+        }),
+      ),
+      [],
+    );
+  });
+
+  test('a retry waits until its time', () => {
+    assert.deepEqual(kinds(snapshot({ jobs: [job({ notBeforeMs: NOW + 1 })] })), []);
+    assert.deepEqual(kinds(snapshot({ jobs: [job({ notBeforeMs: NOW })] })), ['take_slot']);
+  });
+
+  test('a job to be cancelled neither takes a slot nor starts', () => {
+    const waiting = job({ jobId: 'w', state: 'waiting_for_memory', leaseId: 'l1', cancelRequested: true });
+    assert.deepEqual(
+      kinds(
+        snapshot({
+          jobs: [job({ cancelRequested: true }), waiting],
+          leases: [lease({ state: 'granted', holder: 'w' })],
+        }),
+      ),
+      [],
+    );
+  });
+});

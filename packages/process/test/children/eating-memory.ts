@@ -1,0 +1,14 @@
+// Allocates so many MiB and touches every page; `family` also starts a child that takes as much.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+const mebibytes = Number(process.argv[2]);
+const held = Buffer.alloc(mebibytes * 1024 * 1024, 1);
+if (process.argv[3] === 'family') {
+  const child = spawn(process.execPath, [import.meta.filename, String(mebibytes)], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  await once(child.stdout, 'data');
+}
+console.log('ready');
+setInterval(() => held.fill(2), 60_000);

@@ -1,0 +1,47 @@
+// The demo as a child process in a folder of its own, and the services that it has started, found from outside.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const CLI = fileURLToPath(new URL('../../apps/cli/bin/jarvis.js', import.meta.url));
+const OUTPUT_CHARS_MAX = 1_000_000;
+
+export interface DemoRun {
+  readonly child: ChildProcess;
+  readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
+}
+
+/** Starts the demo with its homes below `folder`; `--keep` leaves the home there. */
+export function startDemo(folder: string, args: readonly string[]): DemoRun {
+  const child = spawn(process.execPath, [CLI, 'demo', '--json', '--keep', ...args], {
+    env: { ...process.env, TMPDIR: folder },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (d: Buffer) => (stdout = (stdout + d.toString()).slice(-OUTPUT_CHARS_MAX)));
+  child.stderr.on('data', (d: Buffer) => (stderr = (stderr + d.toString()).slice(-OUTPUT_CHARS_MAX)));
+  const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) => {
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+  return { child, ended };
+}
+
+/** The home of a demo below `folder`, once it is there. */
+export async function findHome(folder: string): Promise<string | null> {
+  for (const name of await readdir(folder)) {
+    const home = join(folder, name);
+    if (await readFile(join(home, 'supervisor.json')).catch(() => null)) return home;
+  }
+  return null;
+}
+
+export async function getJson<T>(url: string): Promise<T | null> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    return response.ok ? ((await response.json()) as T) : null;
+  } catch {
+    return null;
+  }
+}
