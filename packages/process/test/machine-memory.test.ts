@@ -108,12 +108,13 @@ Pages occupied by compressor:             50000.
   assert.equal(memory.swap_used_bytes, 512.5 * 1024 ** 2);
 });
 
+const at = (user: number, idle: number) =>
+  sampleCpu(() => [
+    { times: { user, nice: 0, sys: 0, idle, irq: 0 } },
+    { times: { user: 0, nice: 0, sys: 0, idle: idle * 2, irq: 0 } },
+  ]);
+
 test('processors: the share of busy time between two samples', () => {
-  const at = (user: number, idle: number) =>
-    sampleCpu(() => [
-      { times: { user, nice: 0, sys: 0, idle, irq: 0 } },
-      { times: { user: 0, nice: 0, sys: 0, idle: idle * 2, irq: 0 } },
-    ]);
   assert.equal(cpuPercentBetween(at(100, 100), at(200, 200)), 25);
   assert.equal(cpuPercentBetween(at(100, 100), at(100, 100)), 0);
   const real = sampleCpu();
