@@ -64,12 +64,11 @@ async function check(root: string): Promise<number> {
       // Types too: a type that crosses a border is a dependency.
       tsPreCompilationDeps: true,
     },
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its type wants the file system that it sets itself
     {
       extensions: ['.ts', '.js'],
       exportsFields: ['exports'],
       conditionNames: ['import', 'node', 'types'],
-    } as never,
+    },
   );
   if (typeof output === 'string') throw new Error('dependency-cruiser answered with text');
   return report(output);

@@ -52,7 +52,7 @@ ${sections.join('\n')}`;
 
 function defaultOf(v: Variable<unknown>): string {
   if (v.default === null) return v.defaultMeans === undefined ? 'none' : cell(v.defaultMeans);
-  const text = Array.isArray(v.default) ? v.default.join(',') : String(v.default);
+  const text = Array.isArray(v.default) ? v.default.join(',') : `${v.default as string | number | boolean}`;
   return `\`${text}\`${v.unit === undefined ? '' : ` ${v.unit}`}`;
 }
 

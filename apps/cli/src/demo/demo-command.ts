@@ -1,0 +1,113 @@
+// `jarvis demo`: three days of an assistant on the real system; a summary; an exit code that means it.
+import type { World } from '../world.ts';
+import { untilInterrupted } from '../world.ts';
+import { CommandError, EXIT_INTERRUPTED } from '../exit.ts';
+import { percent, seconds, styleOf } from '../style.ts';
+import { loadDemoData } from './data-set.ts';
+import { planDays } from './days.ts';
+import { runStages } from './display.ts';
+import { seeded } from './seeded.ts';
+import { Story } from './story.ts';
+import { type DemoSummary, shortcomings, summarize } from './summary.ts';
+import { type DemoSystem, makeDemoHome, removeDemoHome, startDemoSystem } from './system.ts';
+
+export interface DemoOptions {
+  readonly data?: string;
+  readonly json?: true;
+  readonly seed: number;
+  readonly healthyThirdDay?: true;
+  readonly keep?: true;
+}
+
+export async function demoCommand(world: World, options: DemoOptions): Promise<void> {
+  const running: Running = { system: null };
+  const { signal, release } = untilInterrupted(() => void running.system?.supervisor.kill());
+  const random = seeded(options.seed);
+  const data = await loadDemoData(options.data ?? null, random);
+  const home = await makeDemoHome();
+  let failed = true;
+  try {
+    const told = await tell(world, options, { data, random, home, signal, running });
+    failed = told.problems.length > 0;
+    if (options.json === true) world.stdout.write(`${JSON.stringify(told.summary)}\n`);
+    else world.stdout.write(conclusion(world, told.summary));
+    if (failed) throw new CommandError(`Not all went as it should:\n  ${told.problems.join('\n  ')}`);
+  } catch (error) {
+    if (signal.aborted) throw new CommandError('Interrupted; everything is stopped.', EXIT_INTERRUPTED);
+    throw error;
+  } finally {
+    release();
+    await stop(running);
+    if (options.keep === true || (failed && !signal.aborted))
+      world.stderr.write(`The home of this run is kept: ${home}\n`);
+    else await removeDemoHome(home);
+  }
+}
+
+interface Running {
+  system: DemoSystem | null;
+}
+
+interface Telling {
+  readonly data: Awaited<ReturnType<typeof loadDemoData>>;
+  readonly random: ReturnType<typeof seeded>;
+  readonly home: string;
+  readonly signal: AbortSignal;
+  readonly running: Running;
+}
+
+async function tell(
+  world: World,
+  options: DemoOptions,
+  { data, random, home, signal, running }: Telling,
+): Promise<{ summary: DemoSummary; problems: string[] }> {
+  const plan = planDays(data.pool, random);
+  const healthyThirdDay = options.healthyThirdDay === true;
+  const start = async (): Promise<DemoSystem> => {
+    const writeError = (text: string): void => void world.stderr.write(text);
+    running.system = await startDemoSystem({
+      world,
+      home,
+      seed: data.seed,
+      threshold: plan.threshold,
+      signal,
+      writeError,
+    });
+    return running.system;
+  };
+  const story = new Story({ data, plan, random, healthyThirdDay, start, clock: world.clock, signal });
+  await runStages(story.stages(), { stream: displayStream(world, options), clock: world.clock });
+  const summary = summarize(await story.observed());
+  const stepMinRequests = running.system?.config.env.ROLLOUT_STEP_MIN_REQUESTS ?? 0;
+  return { summary, problems: shortcomings(summary, { healthyThirdDay, stepMinRequests }) };
+}
+
+/** With --json stdout is for the summary alone, and progress is shown to a person only. */
+function displayStream(world: World, options: DemoOptions): NodeJS.WriteStream | null {
+  if (options.json !== true) return world.stdout;
+  return world.stderr.isTTY ? world.stderr : null;
+}
+
+async function stop({ system }: Running): Promise<void> {
+  if (system === null) return;
+  await system.supervisor.stop();
+  await Promise.all([system.core.close(), system.prime.close(), system.reactor.close()]);
+}
+
+function conclusion(
+  world: World,
+  { accuracy, rolled_back, seconds: took, experiences }: DemoSummary,
+): string {
+  const { paint } = styleOf(world.stdout);
+  const lines = [
+    '',
+    `${paint('bold', 'Understood')}  ${percent(accuracy.before)} → ${percent(accuracy.first)} → ${paint('green', percent(accuracy.second))}`,
+    ...(rolled_back === null
+      ? []
+      : [`${paint('bold', 'Rolled back')} ${rolled_back.version}: ${rolled_back.reason}`]),
+    `${paint('bold', 'Experiences')} ${experiences.sent} sent, ${experiences.stored} stored`,
+    paint('dim', `${seconds(took.total * 1000)} in all`),
+    '',
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,137 @@
+// The commands of `jarvis`, their options and help.
+import { modelTypeSchema, MODEL_TYPES } from '@jarvis/contracts';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import { configCommand } from './config-command.ts';
+import { demoCommand } from './demo/demo-command.ts';
+import { downCommand } from './down-command.ts';
+import { LOG_FILES, logsCommand } from './logs-command.ts';
+import { statusCommand } from './status-command.ts';
+import { trainCommand } from './train-command.ts';
+import { upCommand } from './up-command.ts';
+import type { World } from './world.ts';
+
+const LOG_LINES_DEFAULT = 40;
+const LOG_LINES_MAX = 100_000;
+const EPOCHS_MAX = 100_000;
+const SEED_DEFAULT = 1;
+
+export function createProgram(world: World): Command {
+  const program = new Command('jarvis')
+    .description('Closes the learning loop of a local AI assistant on one machine.')
+    .configureOutput({
+      writeOut: (text) => world.stdout.write(text),
+      writeErr: (text) => world.stderr.write(text),
+      getOutHasColors: () => false,
+    })
+    .showHelpAfterError('(jarvis --help lists commands and options)')
+    .exitOverride()
+    .addHelpText(
+      'after',
+      examples('jarvis demo', 'jarvis up', 'jarvis train nlu --watch', 'jarvis logs reactor-core -f') +
+        '\nConfiguration is by environment variables: `jarvis config`.\nExit codes: 0 done, 1 failed, 69 a service is away, 78 bad configuration.',
+    );
+  addSystemCommands(program, world);
+  addLogs(program, world);
+  addTrain(program, world);
+  addDemo(program, world);
+  return program;
+}
+
+function addSystemCommands(program: Command, world: World): void {
+  program
+    .command('up')
+    .description('start what is missing of the three services, and keep them up until Ctrl-C')
+    .addHelpText('after', examples('jarvis up', 'JARVIS_HOME=/data/jarvis jarvis up'))
+    .action(() => upCommand(world));
+  program
+    .command('down')
+    .description('stop what runs on this home, whoever started it')
+    .addHelpText('after', examples('jarvis down'))
+    .action(() => downCommand(world));
+  program
+    .command('status')
+    .description('who answers, what is served, what is trained')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('jarvis status', 'jarvis status --json'))
+    .action((options: { json?: true }) => statusCommand(world, options));
+  program
+    .command('config')
+    .description('every variable with its value, where that came from, and its meaning')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('jarvis config', 'ROLLOUT_ALPHA=0.01 jarvis config --json'))
+    .action((options: { json?: true }) => configCommand(world, options));
+}
+
+function addLogs(program: Command, world: World): void {
+  program
+    .command('logs')
+    .description('the last lines of the logs, merged by time')
+    .addArgument(new Argument('[service]', 'only this one').choices(Object.keys(LOG_FILES)))
+    .option('-f, --follow', 'go on as lines come')
+    .option('--grep <pattern>', 'only lines that this regular expression matches', regularExpression)
+    .option('-n, --lines <count>', 'how many', wholeNumber(0, LOG_LINES_MAX), LOG_LINES_DEFAULT)
+    .option('--raw', 'as they stand in the file')
+    .addHelpText(
+      'after',
+      examples('jarvis logs', 'jarvis logs jarvis-core -f', "jarvis logs --grep 'job-.*failed' -n 200"),
+    )
+    .action((service: string | undefined, options: Parameters<typeof logsCommand>[2]) =>
+      logsCommand(world, service, options),
+    );
+}
+
+function addTrain(program: Command, world: World): void {
+  program
+    .command('train')
+    .description('ask for a training; the new version is gated and rolled out like any other')
+    .addArgument(new Argument('<kind>', 'kind of model').choices(MODEL_TYPES))
+    .option('-w, --watch', 'follow it to its end')
+    .option('--epochs <count>', 'how many epochs', wholeNumber(1, EPOCHS_MAX))
+    .option('--json', 'JSON lines: the job, then with --watch each event')
+    .addHelpText('after', examples('jarvis train nlu --watch', 'jarvis train nlu --epochs 20 --json'))
+    .action((kind: string, options: Parameters<typeof trainCommand>[2]) =>
+      trainCommand(world, modelTypeSchema.parse(kind), options),
+    );
+}
+
+function addDemo(program: Command, world: World): void {
+  program
+    .command('demo')
+    .description(
+      'three days of an assistant in a minute, on the real system, in a home and on ports of its own',
+    )
+    .option('--data <file>', 'JSON lines of {text, label, split}, also .gz, instead of the shipped set')
+    .option('--json', 'one summary object on stdout, nothing else')
+    .addOption(
+      new Option('--seed <number>', 'of everything that is drawn')
+        .argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER))
+        .default(SEED_DEFAULT),
+    )
+    .option('--healthy-third-day', 'day 3 brings right labels instead of wrong ones')
+    .option('--keep', 'keep the home and its logs')
+    .addHelpText(
+      'after',
+      examples('jarvis demo', 'jarvis demo --json --seed 7', 'jarvis demo --data clinc150/small.jsonl.gz'),
+    )
+    .action((options: Parameters<typeof demoCommand>[1]) => demoCommand(world, options));
+}
+
+function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (Number.isSafeInteger(value) && text.trim() !== '' && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It has to be a whole number from ${min} to ${max}.`);
+  };
+}
+
+function regularExpression(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`It is no regular expression: ${(error as Error).message}.`);
+  }
+}

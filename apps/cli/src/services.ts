@@ -1,0 +1,33 @@
+// Clients of the three services, as the configuration places them.
+import type { ServiceName } from '@jarvis/contracts';
+import { type Config, createServiceClient, type ServiceClient } from '@jarvis/runtime';
+
+export const TITLES: Readonly<Record<ServiceName, string>> = {
+  'jarvis-core': 'JARVIS Core',
+  'j-prime': 'J-Prime',
+  'reactor-core': 'Reactor Core',
+};
+
+/** A person waits: no retries, an answer or an error within a few seconds. */
+const TIMEOUT_MS = 5_000;
+
+/** Calls `use` with a client and closes it after. */
+export async function withService<T>(
+  config: Config,
+  service: ServiceName,
+  use: (client: ServiceClient) => Promise<T>,
+): Promise<T> {
+  const client = createServiceClient({
+    name: TITLES[service],
+    baseUrl: config.urls[service],
+    timeoutMs: TIMEOUT_MS,
+    retries: 0,
+    retryDelayMs: 0,
+    token: config.env.JARVIS_API_TOKEN,
+  });
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+  }
+}
