@@ -39,7 +39,7 @@ function add(tally: Tally, hash: number): void {
 }
 
 /** Words in lower case, in Unicode's compatibility form, apostrophes straight. */
-export function words(text: string): string[] {
+function words(text: string): string[] {
   return text.normalize('NFKC').toLowerCase().replaceAll('’', "'").match(WORD) ?? [];
 }
 
