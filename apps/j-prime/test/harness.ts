@@ -63,7 +63,9 @@ export async function makeWorld(): Promise<World> {
   return { folder, reactor, environment };
 }
 
-export async function startPrime(world: World): Promise<Client & { stop(): Promise<void> }> {
+export type RunningPrime = Client & { stop(): Promise<void> };
+
+export async function startPrime(world: World): Promise<RunningPrime> {
   const read = readConfig({ environment: world.environment, cwd: world.folder });
   assert.ok(read.ok);
   const config: Config = { ...read.config, env: { ...read.config.env, JARVIS_PRIME_PORT: 0 } };

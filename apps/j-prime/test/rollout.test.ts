@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Arm } from '@jarvis/contracts';
 import { fixtureModel, TRIP_WORD } from './fixture-models.ts';
-import { type Client, makeWorld, startPrime, until, type World } from './harness.ts';
+import { type Client, makeWorld, type RunningPrime, startPrime, until, type World } from './harness.ts';
 
 const v1 = fixtureModel({ version: 'v0.1.0', intent: 'one' });
 const v2 = fixtureModel({ version: 'v0.2.0', intent: 'two' });
 const SESSIONS = 2_000;
 const CALLS_AT_A_TIME = 32;
 
-async function startRollout(candidate = v2, weight = 1): Promise<World & { prime: Client }> {
+async function startRollout(candidate = v2, weight = 1): Promise<World & { prime: RunningPrime }> {
   const world = await makeWorld();
   const prime = await startPrime(world);
   world.reactor.route(v1, { model: candidate, weight });
@@ -113,6 +113,10 @@ test('a candidate that cannot be loaded is broken: its sessions get stable, and 
   await until('the next step', async () => (await prime.health()).outbox_pending === 0);
   reactor.route(v1, { model: garbage, weight: 1, deploymentId: 'deployment-2' });
   await until('the next deployment', () => reactor.heard().some((e) => e.deployment_id === 'deployment-2'));
+  await prime.stop();
+  const again = await startPrime(world);
+  await again.waitForState('v0.2.0', 'broken');
+  await until('the outbox to be empty', async () => (await again.health()).outbox_pending === 0);
   assert.deepEqual(
     reactor
       .heard()
