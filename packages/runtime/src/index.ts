@@ -1,6 +1,7 @@
 // What every service stands on: clock, random, configuration, logs, HTTP shell, events, calls, one start and stop.
 export * from './clock.ts';
 export * from './config.ts';
+export * from './download.ts';
 export * from './http-shell.ts';
 export * from './logger.ts';
 export * from './loop.ts';

@@ -1,0 +1,147 @@
+// From an accepted run to a live trainer: job.json is written, the program started, its process noted, its events read.
+import { mkdir, open } from 'node:fs/promises';
+import { isTerminal, RUN_LIFECYCLE, TRAINER_PROTOCOL_VERSION, type TrainerJob, trainerConfigSchema } from '@jarvis/contracts';
+import type { Clock, Logger } from '@jarvis/runtime';
+import type { Database } from '@jarvis/store';
+import type { Executor, TrainerExit, TrainerProcess } from '../executors/executor.ts';
+import type { JobRow } from '../store/jobs.ts';
+import { findRun, type RunRow, setProcess } from '../store/runs.ts';
+import { EventTail } from './event-tail.ts';
+import type { Finishing } from './finishing.ts';
+import { LiveRun } from './live-run.ts';
+import type { LiveRuns } from './live-runs.ts';
+import type { RunFolder } from './run-folder.ts';
+import type { RunStream } from './run-stream.ts';
+import { TrainerEvents } from './trainer-events.ts';
+
+export interface LaunchingOptions {
+  readonly db: Database;
+  readonly stream: RunStream;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly folder: RunFolder;
+  readonly executor: Executor;
+  readonly live: LiveRuns;
+  readonly finishing: Finishing;
+  readonly checkpointsKept: number;
+  readonly orphanGraceSeconds: number;
+}
+
+export class Launching {
+  readonly #options: LaunchingOptions;
+
+  constructor(options: LaunchingOptions) {
+    this.#options = options;
+  }
+
+  /** A program that cannot be started ends the run at once, as one that died. */
+  async launch(job: JobRow, run: RunRow): Promise<void> {
+    const { folder, executor, live, db, logger } = this.#options;
+    const files = folder.attempt(run);
+    let process: TrainerProcess;
+    try {
+      await mkdir(files.folder, { recursive: true, mode: 0o700 });
+      await writeSynced(files.heartbeat, '');
+      await writeSynced(files.job, `${JSON.stringify(this.#jobFile(job, run), null, 2)}\n`);
+      process = await executor.start({
+        modelType: job.model_type,
+        jobPath: files.job,
+        outputPath: files.output,
+        cwd: files.folder,
+      });
+    } catch (error) {
+      logger.error({ job_id: job.job_id, err: error }, 'the trainer could not be started');
+      const notStarted = (error as Error).message;
+      return this.#options.finishing.finish(run, { code: null, signal: null, notStarted });
+    }
+    await db.transaction((tx) => setProcess(tx, run, process));
+    logger.info({ job_id: job.job_id, attempt: run.attempt, pid: process.pid }, 'a trainer runs');
+    live.add(this.follow(job, run, process));
+  }
+
+  /** Also for a trainer that was found alive after a restart. */
+  follow(job: JobRow, run: RunRow, process: TrainerProcess): LiveRun {
+    const { folder, clock, logger } = this.#options;
+    const files = folder.attempt(run);
+    return new LiveRun({
+      run,
+      process,
+      folder: files.folder,
+      tail: new EventTail(files.events, run.events_offset),
+      events: this.#eventsOf(job, run),
+      clock,
+      logger,
+      finish: (exit) => this.#finish(run, exit),
+    });
+  }
+
+  /** Takes in what a trainer that is gone left behind, and ends its run. */
+  async settle(job: JobRow, run: RunRow, exit: TrainerExit | null): Promise<void> {
+    const tail = new EventTail(this.#options.folder.attempt(run).events, run.events_offset);
+    const events = this.#eventsOf(job, run);
+    for (let batch = await tail.next(); batch !== null; batch = await tail.next()) {
+      await events.apply(batch);
+      tail.accept(batch);
+    }
+    await this.#finish(run, exit);
+  }
+
+  async #finish(run: RunRow, exit: TrainerExit | null): Promise<void> {
+    await this.#options.finishing.finish(run, exit);
+    const ended = await findRun(this.#options.db, run);
+    if (ended === undefined || !isTerminal(RUN_LIFECYCLE, ended.state)) return;
+    const { job_id, attempt, state, error, bad_lines } = ended;
+    this.#options.logger.info({ job_id, attempt, state, error, bad_lines }, 'a run has ended');
+  }
+
+  #eventsOf(job: JobRow, run: RunRow): TrainerEvents {
+    const { db, stream, clock, logger } = this.#options;
+    return new TrainerEvents({
+      db,
+      stream,
+      clock,
+      logger,
+      run: { job_id: run.job_id, attempt: run.attempt },
+      trainerToken: run.trainer_token,
+      totalEpochs: job.epochs,
+    });
+  }
+
+  #jobFile(job: JobRow, run: RunRow): TrainerJob {
+    const { folder, checkpointsKept, orphanGraceSeconds } = this.#options;
+    const files = folder.attempt(run);
+    return {
+      protocol: TRAINER_PROTOCOL_VERSION,
+      job_id: job.job_id,
+      attempt: run.attempt,
+      model_type: job.model_type,
+      token: run.trainer_token,
+      seed: job.seed,
+      epochs: job.epochs,
+      config: trainerConfigSchema.parse(JSON.parse(job.config)),
+      dataset: { path: folder.dataset(job.job_id), sha256: job.dataset_sha256, rows: job.dataset_rows },
+      parent_version: job.parent_version,
+      checkpoint: {
+        enabled: job.checkpoint_enabled === 1,
+        interval_epochs: job.checkpoint_interval,
+        dir: folder.checkpoints(job.job_id),
+        keep_last: checkpointsKept,
+      },
+      events_path: files.events,
+      owner_path: files.owner,
+      artifact_dir: files.artifact,
+      heartbeat_path: files.heartbeat,
+      orphan_grace_seconds: orphanGraceSeconds,
+    };
+  }
+}
+
+async function writeSynced(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

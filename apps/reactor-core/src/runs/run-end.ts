@@ -1,0 +1,36 @@
+// How a run ends: decided from what the trainer said last, what it was asked, and how its process ended. Only called
+// when the exit is confirmed, so that whoever hears of the end may count on the slot and the memory.
+import type { TrainerExit } from '../executors/executor.ts';
+import type { LastWord, RunRow } from '../store/runs.ts';
+
+export type RunEnd =
+  | { readonly state: 'completed'; readonly metrics: Record<string, number> }
+  | { readonly state: 'cancelled' }
+  | { readonly state: 'preempted'; readonly epoch: number }
+  | { readonly state: 'failed'; readonly code: string; readonly error: string }
+  /** Over without a result; a higher token starts the next attempt from the newest checkpoint. */
+  | { readonly state: 'lost'; readonly error: string };
+
+export function decideRunEnd(run: RunRow, exit: TrainerExit | null): RunEnd {
+  const word = run.last_word === null ? null : (JSON.parse(run.last_word) as LastWord);
+  if (run.stop_asked === 'cancel') return { state: 'cancelled' };
+  if (word?.type === 'completed') return { state: 'completed', metrics: word.metrics };
+  if (word?.type === 'preempted') return { state: 'preempted', epoch: word.epoch };
+  if (word?.type === 'failed' && !word.retryable)
+    return { state: 'failed', code: word.code, error: word.message };
+  // Killed at the end of its grace: what it did since the newest checkpoint is gone, but nobody is to blame for a retry.
+  if (run.stop_asked === 'preempt' && word === null) return { state: 'preempted', epoch: run.checkpoint_epoch };
+  const error = word?.type === 'failed' ? `${word.code}: ${word.message}` : describeExit(exit);
+  return run.last_attempt === 1
+    ? { state: 'failed', code: word?.type === 'failed' ? word.code : 'trainer_lost', error }
+    : { state: 'lost', error };
+}
+
+function describeExit(exit: TrainerExit | null): string {
+  if (exit === null) return 'the trainer died while Reactor Core was away; its output.log may say why';
+  if (exit.notStarted !== undefined) return `the trainer could not be started: ${exit.notStarted}`;
+  if (exit.signal === 'SIGKILL')
+    return 'the trainer was killed (SIGKILL): the system does so when memory runs out';
+  if (exit.signal !== null) return `the trainer died of ${exit.signal}; its output.log may say why`;
+  return `the trainer exited with code ${exit.code} and without a last word; its output.log may say why`;
+}

@@ -1,0 +1,121 @@
+// Takes in what a trainer wrote: each batch of lines in one transaction with the place up to which the file was read,
+// so that after a restart no event is lost and none counts twice.
+import { invariant, type TrainerEvent, trainerEventSchema } from '@jarvis/contracts';
+import { type Clock, isoNow, type Logger } from '@jarvis/runtime';
+import type { Database, Transaction } from '@jarvis/store';
+import {
+  findRun,
+  type LastWord,
+  moveOffset,
+  moveRun,
+  type RunKey,
+  type RunRow,
+  setCheckpoint,
+  setLastWord,
+  setProgress,
+  setStarted,
+} from '../store/runs.ts';
+import type { TailBatch } from './event-tail.ts';
+import type { RunStream } from './run-stream.ts';
+
+export interface TrainerEventsOptions {
+  readonly db: Database;
+  readonly stream: RunStream;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly run: RunKey;
+  readonly trainerToken: number;
+  readonly totalEpochs: number;
+}
+
+/** The reader of one run's events; `apply` is called by one caller, in order. */
+export class TrainerEvents {
+  readonly #options: TrainerEventsOptions;
+  #complained = false;
+
+  constructor(options: TrainerEventsOptions) {
+    this.#options = options;
+  }
+
+  /** True when the trainer has said its last word in this batch. */
+  async apply(batch: TailBatch): Promise<boolean> {
+    const { db, run } = this.#options;
+    const parsed = batch.lines.map((line) => this.#parse(line));
+    const events = parsed.filter((event) => event !== null);
+    const badLines = batch.tooLong + parsed.length - events.length;
+    if (badLines > 0) this.#complain(badLines);
+    await db.transaction(async (tx) => {
+      if (!(await moveOffset(tx, run, { from: batch.from, to: batch.to, badLines }))) return;
+      for (const event of events) await this.#take(tx, event);
+    });
+    return events.some((event) => lastWordOf(event) !== null);
+  }
+
+  #parse(line: string): TrainerEvent | null {
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch {
+      return null;
+    }
+    const event = trainerEventSchema.safeParse(value);
+    return event.success && event.data.token === this.#options.trainerToken ? event.data : null;
+  }
+
+  /** Once for each run: a trainer that babbles does so a thousand times a second. The count is in the database. */
+  #complain(badLines: number): void {
+    if (this.#complained) return;
+    this.#complained = true;
+    this.#options.logger.warn(
+      { ...this.#options.run, lines: badLines },
+      'the trainer wrote lines that are no events of this run; they are left out (not logged again)',
+    );
+  }
+
+  async #take(tx: Transaction, event: TrainerEvent): Promise<void> {
+    const { run, stream, clock, totalEpochs } = this.#options;
+    if (await moveRun(tx, run, 'running')) await setStarted(tx, run, { resumedFromEpoch: 0, at: isoNow(clock) });
+    switch (event.type) {
+      case 'started':
+        await setStarted(tx, run, { resumedFromEpoch: event.resumed_from_epoch, at: isoNow(clock) });
+        return stream.status(tx, await this.#row(tx), totalEpochs);
+      case 'progress': {
+        const { epoch, loss, accuracy, metrics = {} } = event;
+        await setProgress(tx, run, { epoch, loss, accuracy, metrics });
+        return stream.status(tx, await this.#row(tx), totalEpochs);
+      }
+      case 'checkpoint': {
+        const { epoch, path, metrics } = event;
+        await setCheckpoint(tx, run, epoch);
+        return stream.append(tx, 'checkpoint', { job_id: run.job_id, epoch, checkpoint_path: path, metrics });
+      }
+      case 'completed':
+      case 'preempted':
+      case 'failed': {
+        const word = lastWordOf(event);
+        if (word !== null) await setLastWord(tx, run, word);
+      }
+    }
+  }
+
+  async #row(tx: Transaction): Promise<RunRow> {
+    const row = await findRun(tx, this.#options.run);
+    invariant(row !== undefined, 'a run whose events are read exists');
+    return row;
+  }
+}
+
+function lastWordOf(event: TrainerEvent): LastWord | null {
+  switch (event.type) {
+    case 'completed':
+      return { type: 'completed', metrics: event.metrics };
+    case 'preempted':
+      return { type: 'preempted', epoch: event.epoch };
+    case 'failed':
+      return { type: 'failed', code: event.code, message: event.message, retryable: event.retryable };
+    case 'started':
+    case 'progress':
+    case 'checkpoint':
+      return null;
+  }
+}
