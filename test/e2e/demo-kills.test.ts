@@ -24,12 +24,10 @@ for (const victim of chosen) {
     const folder = await tempFolder(t);
     const demo = startDemo(folder, ['--seed', String(seed)]);
     t.after(() => demo.child.kill('SIGTERM'));
-    let over = false;
-    void demo.ended.then(() => (over = true));
     const home = await until('the home of the demo', () => findHome(folder));
     const urls = await until('the addresses of the services', () => addressesIn(home));
     const killed: string[] = [];
-    while (!over) {
+    while (demo.child.exitCode === null) {
       const { stage, trainerPid } = await see(urls);
       if (stage !== null && !killed.includes(stage) && (victim !== 'trainer' || trainerPid !== null)) {
         if (await kill(victim, urls, trainerPid)) killed.push(stage);

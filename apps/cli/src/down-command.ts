@@ -10,7 +10,7 @@ export async function downCommand(world: World): Promise<void> {
   const { supervisor, services, left } = await stopHome(home, {
     environment: env,
     fetch,
-    execPath: process.execPath,
+    clock: world.clock,
   });
   if (supervisor === 'stopped') world.stdout.write('The supervisor and its services are stopped.\n');
   for (const { service } of services) world.stdout.write(`${TITLES[service]} is stopped.\n`);

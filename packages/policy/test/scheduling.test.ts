@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BYTES_PER_GB, PRIORITY_CLASSES, PRIORITY_RANK } from '@jarvis/contracts';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import {
   availableBytes,
   effectiveRank,

@@ -2,7 +2,7 @@
 // transaction that brings it about; the newest event of the stream is the truth that J-Prime follows.
 import type { Route, Routes } from '@jarvis/contracts';
 import { type Clock, isoNow, type SseMessage } from '@jarvis/runtime';
-import type { Database, EventLog, Reader, Transaction } from '@jarvis/store';
+import { type Database, type EventLog, type Reader, sql, type Transaction } from '@jarvis/store';
 import { type DeploymentRow, listActiveRollouts, percentOf } from '../store/deployments.ts';
 import { findVersion, listChampions } from '../store/versions.ts';
 
@@ -46,7 +46,10 @@ export class Routing {
 }
 
 async function readNewest(reader: Reader): Promise<Routes[]> {
-  return (await readNewestOf(reader)).map((text) => JSON.parse(text) as Routes);
+  const rows = await reader.all<{ data: string }>(
+    sql`SELECT data FROM events WHERE stream = ${ROUTES_STREAM} ORDER BY seq DESC LIMIT 1`,
+  );
+  return rows.map((row) => JSON.parse(row.data) as Routes);
 }
 
 async function routesNow(reader: Reader): Promise<Route[]> {

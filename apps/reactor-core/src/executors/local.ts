@@ -10,13 +10,7 @@ import {
   stopProcess,
   watchExit,
 } from '@jarvis/process';
-import type {
-  AdoptedIdentity,
-  Executor,
-  TrainerExit,
-  TrainerOrder,
-  TrainerProcess,
-} from './executor.ts';
+import type { AdoptedIdentity, Executor, TrainerExit, TrainerOrder, TrainerProcess } from './executor.ts';
 import { mustHaveTrainer, trainerCommand } from './trainer-command.ts';
 
 /** Of -1000 to 1000; the highest that leaves room for what the user himself marks. */

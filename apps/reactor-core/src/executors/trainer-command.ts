@@ -19,9 +19,13 @@ export function splitWords(line: string): string[] {
   const word = /((?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+)/g;
   for (const [match] of line.matchAll(word)) {
     const parts = match.matchAll(/"((?:[^"\\]|\\.)*)"|'([^']*)'|\\(.)|([^"'\\]+)/g);
-    words.push([...parts].map(([, double, single, escaped, plain]) => {
-      return double?.replaceAll(/\\(["\\$`])/g, '$1') ?? single ?? escaped ?? plain ?? '';
-    }).join(''));
+    words.push(
+      [...parts]
+        .map(([, double, single, escaped, plain]) => {
+          return double?.replaceAll(/\\(["\\$`])/g, '$1') ?? single ?? escaped ?? plain ?? '';
+        })
+        .join(''),
+    );
   }
   return words;
 }

@@ -30,7 +30,9 @@ const ONE_YEAR_SECONDS = 31_536_000;
 export function addRegistryRoutes(server: HttpServer, db: Database, blobs: Blobs): void {
   server.get(
     '/api/models',
-    { schema: { tags: TAGS, summary: 'Kinds of model with their versions', response: { 200: modelsSchema } } },
+    {
+      schema: { tags: TAGS, summary: 'Kinds of model with their versions', response: { 200: modelsSchema } },
+    },
     () => readModels(db),
   );
   server.get(
@@ -106,7 +108,8 @@ async function viewOf(db: Database, row: VersionRow): Promise<ModelVersion> {
   const manifest = manifestOf(row);
   const aliases: ModelVersion['aliases'] = [];
   if ((await championOf(db, row.model_type)) === row.version) aliases.push('champion');
-  if ((await findActiveRollout(db, row.model_type))?.model_version === row.version) aliases.push('challenger');
+  if ((await findActiveRollout(db, row.model_type))?.model_version === row.version)
+    aliases.push('challenger');
   return {
     model_type: row.model_type,
     version: row.version,

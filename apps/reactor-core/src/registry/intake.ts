@@ -31,7 +31,11 @@ export interface ArtifactOrigin {
 }
 
 /** A problem is the trainer's fault; an error that is thrown (a full disk, say) is not, and may pass. */
-export async function takeArtifact(folder: string, origin: ArtifactOrigin, blobs: Blobs): Promise<IntakeResult> {
+export async function takeArtifact(
+  folder: string,
+  origin: ArtifactOrigin,
+  blobs: Blobs,
+): Promise<IntakeResult> {
   const path = join(folder, MODEL_MANIFEST_FILE);
   const read = await readManifest(path, origin);
   if (!read.ok) return read;
@@ -64,10 +68,20 @@ async function readManifest(path: string, origin: ArtifactOrigin): Promise<Intak
   }
   const parsed = modelManifestSchema.safeParse(value);
   if (!parsed.success)
-    return { ok: false, problem: `${path} is no model manifest: ${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}` };
+    return {
+      ok: false,
+      problem: `${path} is no model manifest: ${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`,
+    };
   const { kind, lineage } = parsed.data;
-  if (kind !== origin.modelType || lineage.job_id !== origin.jobId || lineage.dataset_sha256 !== origin.datasetSha256)
-    return { ok: false, problem: `${path} speaks of a ${kind} of job ${lineage.job_id}, or of other data than this run's` };
+  if (
+    kind !== origin.modelType ||
+    lineage.job_id !== origin.jobId ||
+    lineage.dataset_sha256 !== origin.datasetSha256
+  )
+    return {
+      ok: false,
+      problem: `${path} speaks of a ${kind} of job ${lineage.job_id}, or of other data than this run's`,
+    };
   const digest = createHash('sha256').update(bytes).digest('hex');
   return { ok: true, artifact: { digest, manifest: parsed.data, manifestText } };
 }

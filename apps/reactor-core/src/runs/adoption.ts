@@ -52,9 +52,7 @@ async function adoptRun(run: RunRow, options: AdoptionOptions): Promise<void> {
 
 async function identitiesOf(run: RunRow, options: AdoptionOptions): Promise<AdoptedIdentity[]> {
   const spawned =
-    run.pid === null || run.started_ticks === null
-      ? []
-      : [{ pid: run.pid, startedTicks: run.started_ticks }];
+    run.pid === null || run.started_ticks === null ? [] : [{ pid: run.pid, startedTicks: run.started_ticks }];
   const owner = await claimOrReadOwner(run, options);
   if (owner === null) {
     // Nobody claimed it, and nobody can now; one that is just starting will find that out and leave.

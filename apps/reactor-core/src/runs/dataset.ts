@@ -120,7 +120,10 @@ async function readAllowed(path: string, dataFolder: string): Promise<string> {
   const real = await resolveAllowed(path, dataFolder);
   const { size } = await stat(real);
   if (size > DATASET_BYTES_MAX)
-    throw new CodedError('body_too_large', `${path} has ${size} bytes, at most ${DATASET_BYTES_MAX} are read`);
+    throw new CodedError(
+      'body_too_large',
+      `${path} has ${size} bytes, at most ${DATASET_BYTES_MAX} are read`,
+    );
   return readFile(real, 'utf8');
 }
 
@@ -133,7 +136,10 @@ function parseValues(text: string): unknown[] {
       .filter((line) => line.trim() !== '')
       .map((line) => JSON.parse(line) as unknown);
   } catch (error) {
-    throw new CodedError('dataset_corrupt', `the file is neither a JSON array nor JSON lines: ${(error as Error).message}`);
+    throw new CodedError(
+      'dataset_corrupt',
+      `the file is neither a JSON array nor JSON lines: ${(error as Error).message}`,
+    );
   }
 }
 

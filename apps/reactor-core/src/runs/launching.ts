@@ -1,6 +1,12 @@
 // From an accepted run to a live trainer: job.json is written, the program started, its process noted, its events read.
 import { mkdir, open } from 'node:fs/promises';
-import { isTerminal, RUN_LIFECYCLE, TRAINER_PROTOCOL_VERSION, type TrainerJob, trainerConfigSchema } from '@jarvis/contracts';
+import {
+  isTerminal,
+  RUN_LIFECYCLE,
+  TRAINER_PROTOCOL_VERSION,
+  type TrainerJob,
+  trainerConfigSchema,
+} from '@jarvis/contracts';
 import type { Clock, Logger } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import type { Executor, TrainerExit, TrainerProcess } from '../executors/executor.ts';

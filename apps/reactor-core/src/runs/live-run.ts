@@ -121,7 +121,10 @@ export class LiveRun {
       return true;
     } catch (error) {
       if (!this.#left.signal.aborted)
-        this.#options.logger.error({ job_id: this.run.job_id, err: error }, 'a run could not be ended; trying again');
+        this.#options.logger.error(
+          { job_id: this.run.job_id, err: error },
+          'a run could not be ended; trying again',
+        );
       return false;
     }
   }

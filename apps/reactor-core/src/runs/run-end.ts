@@ -19,7 +19,8 @@ export function decideRunEnd(run: RunRow, exit: TrainerExit | null): RunEnd {
   if (word?.type === 'failed' && !word.retryable)
     return { state: 'failed', code: word.code, error: word.message };
   // Killed at the end of its grace: what it did since the newest checkpoint is gone, but nobody is to blame for a retry.
-  if (run.stop_asked === 'preempt' && word === null) return { state: 'preempted', epoch: run.checkpoint_epoch };
+  if (run.stop_asked === 'preempt' && word === null)
+    return { state: 'preempted', epoch: run.checkpoint_epoch };
   const error = word?.type === 'failed' ? `${word.code}: ${word.message}` : describeExit(exit);
   return run.last_attempt === 1
     ? { state: 'failed', code: word?.type === 'failed' ? word.code : 'trainer_lost', error }

@@ -72,7 +72,8 @@ export class SlotBroker {
     const isBack = async (call: Promise<unknown>): Promise<boolean> =>
       call.then(
         () => true,
-        (error: unknown) => isCodedError(error) && error.code !== 'service_unavailable' && error.code !== 'internal',
+        (error: unknown) =>
+          isCodedError(error) && error.code !== 'service_unavailable' && error.code !== 'internal',
       );
     const leaseBack =
       lease_id === null ||
@@ -97,7 +98,9 @@ export class SlotBroker {
     if (lease_id === null) return 'held';
     await core
       .post(`/api/leases/${encodeURIComponent(lease_id)}/renew`, {}, leaseSchema, how)
-      .catch((error: unknown) => logger.warn({ job_id, lease_id, err: error }, 'the lease could not be renewed'));
+      .catch((error: unknown) =>
+        logger.warn({ job_id, lease_id, err: error }, 'the lease could not be renewed'),
+      );
     return 'held';
   }
 
@@ -132,11 +135,17 @@ export class SlotBroker {
     let lease = asked;
     while ((lease.state === 'requested' || lease.state === 'draining') && clock.monotonic() < deadline) {
       await clock.sleep(LEASE_POLL_MS);
-      lease = await core.get(`/api/leases/${encodeURIComponent(asked.lease_id)}`, leaseSchema, { once: true });
+      lease = await core.get(`/api/leases/${encodeURIComponent(asked.lease_id)}`, leaseSchema, {
+        once: true,
+      });
     }
     if (lease.state === 'granted') return lease;
-    throw new CodedError('memory_unavailable', `there is no memory for it now: ${lease.reason || lease.state}`, {
-      retry_after_seconds: RETRY_AFTER_SECONDS,
-    });
+    throw new CodedError(
+      'memory_unavailable',
+      `there is no memory for it now: ${lease.reason || lease.state}`,
+      {
+        retry_after_seconds: RETRY_AFTER_SECONDS,
+      },
+    );
   }
 }

@@ -87,7 +87,10 @@ export class Starting {
     const digest = bodyDigest(body);
     const known = await findJob(db, body.job_id);
     if (known !== undefined && known.body_sha256 !== digest)
-      throw new CodedError('job_conflict', `${body.job_id} was used with another body: choose another job_id`);
+      throw new CodedError(
+        'job_conflict',
+        `${body.job_id} was used with another body: choose another job_id`,
+      );
     if (known !== undefined && !(await this.#asksForNextAttempt(known, body))) return this.#sameAnswer(known);
     const token = body.fencing_token;
     if (token === undefined) {
@@ -181,10 +184,16 @@ export class Starting {
   async #checkSlot(reader: Database | Transaction, jobId: string, grant: Grant): Promise<void> {
     const { live, slots } = this.#options;
     if (grant.slot >= slots)
-      throw new CodedError('invalid_request', `there is no slot ${grant.slot} (MAX_CONCURRENT_TRAINING_JOBS is ${slots})`);
+      throw new CodedError(
+        'invalid_request',
+        `there is no slot ${grant.slot} (MAX_CONCURRENT_TRAINING_JOBS is ${slots})`,
+      );
     const highest = await highestToken(reader, grant.slot);
     if (grant.token <= highest)
-      throw new CodedError('stale_token', `token ${grant.token} of slot ${grant.slot} is not above ${highest}, which was seen before`);
+      throw new CodedError(
+        'stale_token',
+        `token ${grant.token} of slot ${grant.slot} is not above ${highest}, which was seen before`,
+      );
     const old = live.ofSlot(grant.slot) ?? live.ofJob(jobId);
     if (old !== undefined) {
       void this.#makeWay(old);

@@ -74,7 +74,8 @@ export class TrainerEvents {
 
   async #take(tx: Transaction, event: TrainerEvent): Promise<void> {
     const { run, stream, clock, totalEpochs } = this.#options;
-    if (await moveRun(tx, run, 'running')) await setStarted(tx, run, { resumedFromEpoch: 0, at: isoNow(clock) });
+    if (await moveRun(tx, run, 'running'))
+      await setStarted(tx, run, { resumedFromEpoch: 0, at: isoNow(clock) });
     switch (event.type) {
       case 'started':
         await setStarted(tx, run, { resumedFromEpoch: event.resumed_from_epoch, at: isoNow(clock) });

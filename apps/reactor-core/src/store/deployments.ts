@@ -79,7 +79,14 @@ export function percentOf(row: DeploymentRow): number {
 
 export type NewDeployment = Omit<
   DeploymentRow,
-  'state' | 'stable_version' | 'step_index' | 'step_started_ms' | 'step_paused_ms' | 'history' | 'gate' | 'ended_at'
+  | 'state'
+  | 'stable_version'
+  | 'step_index'
+  | 'step_started_ms'
+  | 'step_paused_ms'
+  | 'history'
+  | 'gate'
+  | 'ended_at'
 >;
 
 export async function insertDeployment(tx: Transaction, row: NewDeployment): Promise<void> {

@@ -2,7 +2,11 @@
 import { sql, type Transaction } from '@jarvis/store';
 
 /** False when it was counted before. */
-export async function noteEvidence(tx: Transaction, evidenceId: string, deploymentId: string): Promise<boolean> {
+export async function noteEvidence(
+  tx: Transaction,
+  evidenceId: string,
+  deploymentId: string,
+): Promise<boolean> {
   const changes = await tx.run(sql`
     INSERT INTO evidence (evidence_id, deployment_id) VALUES (${evidenceId}, ${deploymentId})
     ON CONFLICT (evidence_id) DO NOTHING`);

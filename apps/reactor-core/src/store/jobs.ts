@@ -69,9 +69,7 @@ export async function endJob(tx: Transaction, jobId: string, end: JobEnd): Promi
 }
 
 export async function setResumeAt(tx: Transaction, jobId: string, resumeAtMs: number | null): Promise<void> {
-  await tx.run(
-    sql`UPDATE jobs SET resume_at_ms = ${resumeAtMs} WHERE job_id = ${jobId} AND outcome IS NULL`,
-  );
+  await tx.run(sql`UPDATE jobs SET resume_at_ms = ${resumeAtMs} WHERE job_id = ${jobId} AND outcome IS NULL`);
 }
 
 /** Jobs of our own whose time to be resumed has come. */

@@ -2,13 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config, Part } from '@jarvis/runtime';
-import {
-  createEventLog,
-  type Database,
-  type EventLog,
-  openSqlite,
-  takeHomeLock,
-} from '@jarvis/store';
+import { createEventLog, type Database, type EventLog, openSqlite, takeHomeLock } from '@jarvis/store';
 import { MIGRATIONS } from './migrations.ts';
 
 export interface Store {

@@ -89,7 +89,7 @@ export async function insertRun(tx: Transaction, run: NewRun): Promise<void> {
 
 /** The highest token that was taken for a slot; 0 before the first. */
 export async function highestToken(db: Reader, slot: number): Promise<number> {
-  const row = await db.get<{ token: number }>(sql`SELECT token FROM slots WHERE slot = ${slot}`);
+  const row = await db.get<{ token: number | string }>(sql`SELECT token FROM slots WHERE slot = ${slot}`);
   return Number(row?.token ?? 0);
 }
 
@@ -187,7 +187,7 @@ export async function setLastWord(tx: Transaction, key: RunKey, word: LastWord):
 
 /** Attempts of a job that ended without a result and without having been asked to stop. */
 export async function countLost(db: Reader, jobId: string): Promise<number> {
-  const row = await db.get<{ n: number }>(
+  const row = await db.get<{ n: number | string }>(
     sql`SELECT count(*) AS n FROM runs WHERE job_id = ${jobId} AND state = 'lost'`,
   );
   return Number(row?.n ?? 0);
@@ -199,9 +199,7 @@ export function listUnreturned(db: Reader): Promise<RunRow[]> {
 }
 
 export async function setReturned(tx: Transaction, key: RunKey): Promise<void> {
-  await tx.run(
-    sql`UPDATE runs SET borrowed = 0 WHERE job_id = ${key.job_id} AND attempt = ${key.attempt}`,
-  );
+  await tx.run(sql`UPDATE runs SET borrowed = 0 WHERE job_id = ${key.job_id} AND attempt = ${key.attempt}`);
 }
 
 export interface PastRun {

@@ -17,11 +17,7 @@ export function manifestOf(row: VersionRow): ModelManifest {
   return modelManifestSchema.parse(JSON.parse(row.manifest));
 }
 
-export function findVersion(
-  db: Reader,
-  modelType: string,
-  version: string,
-): Promise<VersionRow | undefined> {
+export function findVersion(db: Reader, modelType: string, version: string): Promise<VersionRow | undefined> {
   return db.get<VersionRow>(
     sql`SELECT * FROM versions WHERE model_type = ${modelType} AND version = ${version}`,
   );
@@ -40,7 +36,9 @@ export function listVersions(db: Reader, modelType: string): Promise<VersionRow[
 }
 
 export function countVersions(db: Reader): Promise<{ model_type: ModelType; versions: number }[]> {
-  return db.all(sql`SELECT model_type, count(*) AS versions FROM versions GROUP BY model_type ORDER BY model_type`);
+  return db.all(
+    sql`SELECT model_type, count(*) AS versions FROM versions GROUP BY model_type ORDER BY model_type`,
+  );
 }
 
 export async function insertVersion(tx: Transaction, row: VersionRow): Promise<void> {
