@@ -20,7 +20,7 @@ export function supervisorOptions(
     clock,
     cwd: world.cwd,
     random: () => random.unit(),
-    newId: () => random.id('home'),
+    newId: () => random.id('home').slice('home-'.length),
     writeError,
     pid: process.pid,
     execPath: process.execPath,

@@ -61,7 +61,7 @@ export const flag: z.ZodType<boolean, string> = z
   .string()
   .regex(/^(true|false|1|0|yes|no)$/i, 'has to be true or false')
   .transform((s) => /^(true|1|yes)$/i.test(s));
-export const percentages: z.ZodType<number[], string> = z
+export const percentages: z.ZodType<readonly number[], string> = z
   .string()
   .regex(
     /^\s*\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?)*\s*$/,

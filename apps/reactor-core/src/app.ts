@@ -1,0 +1,275 @@
+// Reactor Core put together: store, runs and their upkeep, registry, deployments and their judge, HTTP.
+import { CONTRACT_VERSION, healthSchema, type Identity } from '@jarvis/contracts';
+import { ensureHome } from '@jarvis/process';
+import {
+  type Clock,
+  type Config,
+  createHttpShell,
+  createService,
+  createServiceClient,
+  isoNow,
+  listen,
+  type Logger,
+  type Part,
+  type Random,
+  type Service,
+  type ServiceClient,
+  startLoop,
+} from '@jarvis/runtime';
+import { z } from 'zod';
+import { Deployments } from './deployments/deployments.ts';
+import { addDeploymentRoutes } from './deployments/http.ts';
+import { Routing } from './deployments/routing.ts';
+import { createLocalExecutor } from './executors/local.ts';
+import { addHealthRoutes } from './health.ts';
+import { Blobs } from './registry/blobs.ts';
+import { addRegistryRoutes } from './registry/http.ts';
+import { adoptRuns } from './runs/adoption.ts';
+import { Finishing } from './runs/finishing.ts';
+import { addTrainingRoutes } from './runs/http.ts';
+import { Launching } from './runs/launching.ts';
+import { LiveRuns } from './runs/live-runs.ts';
+import { RunFolder } from './runs/run-folder.ts';
+import { RunStream } from './runs/run-stream.ts';
+import { SlotBroker } from './runs/slot-broker.ts';
+import { Starting } from './runs/starting.ts';
+import { Stopping } from './runs/stopping.ts';
+import { startUpkeep } from './runs/upkeep.ts';
+import { openStore, type Store } from './store/open.ts';
+
+const PEER_PROBE_MS = 1_000;
+const PEER_PROBE_UNSEEN_MS = 100;
+const PEER_PROBE_TIMEOUT_MS = 2_000;
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+interface Ground extends AppOptions {
+  readonly store: Store;
+  readonly core: ServiceClient;
+  readonly identity: Identity;
+  readonly startedMs: number;
+  readonly folder: RunFolder;
+  readonly blobs: Blobs;
+}
+
+export async function startReactorCore(options: AppOptions): Promise<Service> {
+  const parts: Part[] = [];
+  const service = createService(parts, options.logger);
+  try {
+    const ground = await openGround(options, parts);
+    const { deployments, routing } = startDeployments(ground, parts);
+    const runs = await startRuns(ground, deployments, parts);
+    await serve(ground, { ...runs, deployments, routing, service, parts });
+    return service;
+  } catch (error) {
+    await service.stop();
+    throw error;
+  }
+}
+
+async function openGround(options: AppOptions, parts: Part[]): Promise<Ground> {
+  const { config, clock, random } = options;
+  const { env, paths, urls } = config;
+  const startedMs = clock.monotonic();
+  const home = await ensureHome(config.home, () => random.id('home').slice('home-'.length));
+  const store = await openStore(paths, parts);
+  const core = createServiceClient({
+    name: 'JARVIS Core',
+    baseUrl: urls['jarvis-core'],
+    timeoutMs: env.REACTOR_API_TIMEOUT * 1000,
+    retries: env.REACTOR_API_RETRIES,
+    retryDelayMs: env.REACTOR_RETRY_DELAY * 1000,
+    token: env.JARVIS_API_TOKEN,
+  });
+  parts.push({ name: 'calls to JARVIS Core', stop: () => core.close() });
+  const identity: Identity = {
+    service: 'reactor-core',
+    instance_id: random.id('reactor'),
+    home_id: home.homeId,
+    pid: process.pid,
+    started_at: isoNow(clock),
+    contract_version: CONTRACT_VERSION,
+  };
+  return {
+    ...options,
+    store,
+    core,
+    identity,
+    startedMs,
+    folder: new RunFolder(paths.runs),
+    blobs: new Blobs(paths.registry, random),
+  };
+}
+
+function startDeployments(ground: Ground, parts: Part[]): { deployments: Deployments; routing: Routing } {
+  const { store, clock, random, logger, config, blobs, folder } = ground;
+  const routing = new Routing({ ...store, clock });
+  const deployments = new Deployments({
+    db: store.db,
+    clock,
+    random,
+    logger,
+    env: config.env,
+    blobs,
+    folder,
+    routing,
+    onChange: () => judge.wake(),
+  });
+  const judge = startLoop({
+    name: 'judge',
+    intervalMs: config.env.ROLLOUT_CHECK_INTERVAL * 1000,
+    clock,
+    logger,
+    run: () => deployments.look(),
+  });
+  parts.push({ name: 'judge', stop: () => judge.stop() });
+  return { deployments, routing };
+}
+
+interface Runs {
+  readonly starting: Starting;
+  readonly stopping: Stopping;
+}
+
+async function startRuns(ground: Ground, deployments: Deployments, parts: Part[]): Promise<Runs> {
+  const { store, clock, random, logger, config, environment, core, folder, blobs } = ground;
+  const { env, paths, urls } = config;
+  const { db, events } = store;
+  const stream = new RunStream(events, clock);
+  const executor = createLocalExecutor({ env, environment });
+  const live = new LiveRuns({ folder, clock, logger });
+  const broker = new SlotBroker({ core, slots: env.MAX_CONCURRENT_TRAINING_JOBS, clock, logger });
+  const stopGraceMs = env.TRAINER_STOP_GRACE * 1000;
+  const finishing = new Finishing({
+    db,
+    stream,
+    clock,
+    random,
+    folder,
+    blobs,
+    resume: {
+      enabled: env.AUTO_RESUME_FAILED_TRAINING,
+      limit: env.TRAINING_RETRY_LIMIT,
+      delayMs: env.TRAINING_RETRY_DELAY * 1000,
+    },
+    deploy: (tx, modelType, version) => deployments.deployNew(tx, modelType, version),
+  });
+  const launching = new Launching({
+    db,
+    stream,
+    clock,
+    logger,
+    folder,
+    executor,
+    live,
+    finishing,
+    checkpointsKept: env.CHECKPOINTS_KEPT,
+    orphanGraceSeconds: env.TRAINER_ORPHAN_GRACE,
+  });
+  const datasets = {
+    dataFolder: paths.data,
+    gatePercent: env.TRAINING_GATE_PERCENT,
+    token: env.JARVIS_API_TOKEN,
+    trustedOrigin: new URL(urls['jarvis-core']).origin,
+  };
+  const starting = new Starting({
+    db,
+    stream,
+    clock,
+    logger,
+    folder,
+    executor,
+    live,
+    launching,
+    broker,
+    datasets,
+    slots: env.MAX_CONCURRENT_TRAINING_JOBS,
+    checkpointInterval: env.CHECKPOINT_INTERVAL_EPOCHS,
+    stopGraceMs,
+  });
+  const stopping = new Stopping({ db, stream, clock, live, slots: starting.slots, stopGraceMs });
+  await adoptRuns({ db, logger, folder, executor, live, launching, stopGraceMs, ownPid: process.pid });
+  const upkeep = startUpkeep({
+    db,
+    clock,
+    logger,
+    live,
+    broker,
+    starting,
+    orphanGraceSeconds: env.TRAINER_ORPHAN_GRACE,
+    lockTtlSeconds: env.TRAINING_LOCK_TTL,
+    stopGraceMs,
+  });
+  parts.push({ name: 'upkeep of runs', stop: () => upkeep.stop() });
+  return { starting, stopping };
+}
+
+interface Serving extends Runs {
+  readonly deployments: Deployments;
+  readonly routing: Routing;
+  readonly service: Service;
+  readonly parts: Part[];
+}
+
+async function serve(ground: Ground, serving: Serving): Promise<void> {
+  const { config, clock, logger, store, identity, startedMs, core, blobs } = ground;
+  const { env } = config;
+  const { parts, service, stopping } = serving;
+  let isStopping = false;
+  const server = await createHttpShell({
+    identity,
+    title: 'Reactor Core',
+    logger,
+    bodyLimitBytes: env.HTTP_BODY_LIMIT_MB * 1024 ** 2,
+    host: env.REACTOR_CORE_HOST,
+    token: env.JARVIS_API_TOKEN,
+  });
+  addHealthRoutes(server, { identity, db: store.db, clock, startedMs, core });
+  addTrainingRoutes(server, { store, starting: serving.starting, stopping, isStopping: () => isStopping });
+  addRegistryRoutes(server, store.db, blobs);
+  addDeploymentRoutes(server, {
+    db: store.db,
+    clock,
+    deployments: serving.deployments,
+    routing: serving.routing,
+  });
+  const querystring = z.object({ trainers: z.enum(['checkpoint', 'leave']).default('leave') });
+  server.post(
+    '/api/shutdown',
+    { schema: { summary: 'Stop; trainers checkpoint and exit, or are left running', querystring } },
+    async (req, reply) => {
+      isStopping = true;
+      const first = req.query.trainers === 'checkpoint' ? stopping.stopAll() : Promise.resolve();
+      void first.finally(() => void service.stop());
+      return reply.code(202).send({ status: 'stopping' });
+    },
+  );
+  parts.push({ name: 'HTTP', stop: () => server.close() });
+  await listen(server, {
+    port: env.REACTOR_CORE_PORT,
+    host: env.REACTOR_CORE_HOST,
+    service: 'Reactor Core (REACTOR_CORE_PORT)',
+  });
+  const peer = startLoop({
+    name: 'JARVIS Core seen',
+    intervalMs: PEER_PROBE_MS,
+    clock,
+    logger,
+    run: async (signal) => {
+      await core
+        .get('/health', healthSchema, { once: true, timeoutMs: PEER_PROBE_TIMEOUT_MS })
+        .catch(() => undefined);
+      if (core.reachability().reachable) return;
+      await clock.sleep(PEER_PROBE_UNSEEN_MS, signal);
+      peer.wake();
+    },
+  });
+  parts.push({ name: 'JARVIS Core seen', stop: () => peer.stop() });
+  logger.info({ port: env.REACTOR_CORE_PORT, home: config.home }, 'Reactor Core is ready');
+}

@@ -1,0 +1,342 @@
+// Deployments from gate to end: each look decides by policy, each change is one transaction with its routes.
+import {
+  CodedError,
+  type DeployRequest,
+  type DeploymentState,
+  type Environment,
+  type Evidence,
+  type ModelType,
+  type Strategy,
+} from '@jarvis/contracts';
+import { decideRollout, observe, planSteps, startJudge } from '@jarvis/policy';
+import { type Clock, isoNow, type Logger, type Random } from '@jarvis/runtime';
+import type { Database, Transaction } from '@jarvis/store';
+import type { Blobs } from '../registry/blobs.ts';
+import type { RunFolder } from '../runs/run-folder.ts';
+import {
+  type DeploymentRow,
+  findActiveRollout,
+  findDeployment,
+  historyOf,
+  insertDeployment,
+  isRollout,
+  judgeOf,
+  listActiveRollouts,
+  listGating,
+  listOpenBeside,
+  moveDeployment,
+  planOf,
+  type RolloutPlan,
+  setGate,
+  setJudge,
+  setReason,
+  setStable,
+  setStep,
+} from '../store/deployments.ts';
+import { noteErrorSession, noteEvidence } from '../store/evidence.ts';
+import {
+  championBefore,
+  championOf,
+  findVersion,
+  insertPromotion,
+  revertPromotionsTo,
+  type VersionRow,
+  wasPromoted,
+} from '../store/versions.ts';
+import { runGate } from './gate.ts';
+import type { Routing } from './routing.ts';
+
+export interface DeploymentsOptions {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly env: Environment;
+  readonly blobs: Blobs;
+  readonly folder: RunFolder;
+  readonly routing: Routing;
+  readonly onChange: () => void;
+}
+
+export class Deployments {
+  readonly #options: DeploymentsOptions;
+
+  constructor(options: DeploymentsOptions) {
+    this.#options = options;
+  }
+
+  /** Puts a version on its way: at once when there is nothing to compare with, else in steps. */
+  async deployNew(tx: Transaction, modelType: ModelType, version: string): Promise<void> {
+    const first = (await championOf(tx, modelType)) === null;
+    const strategy: Strategy = first || !this.#options.env.AB_TEST_ENABLED ? 'immediate' : 'gradual_rollout';
+    await this.#insert(tx, { model_type: modelType, model_version: version, strategy, config: {} });
+    tx.afterCommit(this.#options.onChange);
+  }
+
+  /** Throws `not_found` for an unknown version, `unsupported_strategy`. */
+  async deploy(request: DeployRequest): Promise<DeploymentRow> {
+    const { db, onChange } = this.#options;
+    const id = await db.transaction(async (tx) => {
+      if ((await findVersion(tx, request.model_type, request.model_version)) === undefined) {
+        throw new CodedError(
+          'not_found',
+          `there is no ${request.model_type} version ${request.model_version}`,
+        );
+      }
+      return this.#insert(tx, request);
+    });
+    onChange();
+    return this.#mustFind(db, id);
+  }
+
+  async #insert(tx: Transaction, request: DeployRequest): Promise<string> {
+    const { random, clock, env } = this.#options;
+    const { strategy, config } = request;
+    const steps = planSteps({
+      strategy,
+      steps: config.rollout_steps ?? env.ROLLOUT_STEPS,
+      initialPercentage:
+        config.initial_percentage ?? config.rollout_steps?.[0] ?? env.AB_TEST_INITIAL_PERCENTAGE,
+      gradual: env.AB_TEST_GRADUAL_ROLLOUT,
+    });
+    const plan: RolloutPlan = {
+      steps,
+      stepSeconds: config.monitor_duration_seconds ?? env.ROLLOUT_STEP_SECONDS,
+      stepMinRequests: env.ROLLOUT_STEP_MIN_REQUESTS,
+      failureLimit: config.rollback_on_error_rate ?? env.ROLLBACK_ON_ERROR_RATE,
+      alpha: env.ROLLOUT_ALPHA,
+      autoRollback: config.auto_rollback ?? true,
+    };
+    const deploymentId = random.id('deployment');
+    await insertDeployment(tx, {
+      deployment_id: deploymentId,
+      model_type: request.model_type,
+      model_version: request.model_version,
+      strategy,
+      reason: 'waits for the offline gate',
+      plan: JSON.stringify(plan),
+      salt: deploymentId,
+      judge: JSON.stringify(startJudge({ alpha: plan.alpha, failureLimit: plan.failureLimit })),
+      created_at: isoNow(clock),
+    });
+    return deploymentId;
+  }
+
+  /** One look at everything that is under way. */
+  async look(): Promise<void> {
+    const { db } = this.#options;
+    for (const row of await listGating(db)) await this.#gate(row);
+    for (const row of await listActiveRollouts(db))
+      await db.transaction((tx) => this.#judge(tx, row.deployment_id));
+  }
+
+  async #gate(row: DeploymentRow): Promise<void> {
+    const { db, blobs, folder, clock } = this.#options;
+    const candidate = await findVersion(db, row.model_type, row.model_version);
+    const championName = await championOf(db, row.model_type);
+    const champion = championName === null ? undefined : await findVersion(db, row.model_type, championName);
+    let reason = 'the first version of its kind: there is nothing to compare it with';
+    if (candidate !== undefined && champion !== undefined && candidate.job_id !== null) {
+      const { counts, decision } = await runGate(
+        blobs,
+        candidate,
+        champion,
+        folder.dataset(candidate.job_id),
+      );
+      const gate = {
+        rows: counts.rows,
+        candidate_correct: counts.candidateCorrect,
+        champion_correct: counts.championCorrect,
+        candidate_only: counts.candidateOnly,
+        champion_only: counts.championOnly,
+        p_value: decision.pValue,
+      };
+      await db.transaction((tx) => setGate(tx, row.deployment_id, gate));
+      reason = decision.reason;
+      if (!decision.pass) {
+        await db.transaction((tx) =>
+          moveDeployment(tx, row.deployment_id, { state: 'rejected', reason, at: isoNow(clock) }),
+        );
+        return;
+      }
+    }
+    await db.transaction((tx) => this.#begin(tx, row, champion, reason));
+  }
+
+  /** Through the gate: a newer candidate takes the place of one that is under way. */
+  async #begin(
+    tx: Transaction,
+    row: DeploymentRow,
+    champion: VersionRow | undefined,
+    reason: string,
+  ): Promise<void> {
+    const { clock, routing } = this.#options;
+    const at = isoNow(clock);
+    const beside = { modelType: row.model_type, deploymentId: row.deployment_id, before: row.created_at };
+    for (const older of await listOpenBeside(tx, beside)) {
+      await moveDeployment(tx, older.deployment_id, {
+        state: 'superseded',
+        reason: `${row.model_version} is newer`,
+        at,
+      });
+    }
+    await setStable(tx, row.deployment_id, champion?.version ?? null);
+    if (row.strategy === 'immediate') await this.#end(tx, row, 'promoted', reason);
+    else {
+      await moveDeployment(tx, row.deployment_id, { state: 'rolling', reason, at });
+      await setStep(tx, row.deployment_id, {
+        index: 0,
+        startedMs: clock.now(),
+        history: [{ percent: planOf(row).steps[0] ?? 100, startedMs: clock.now(), endedMs: null }],
+      });
+      await routing.publish(tx);
+    }
+  }
+
+  async #judge(tx: Transaction, id: string): Promise<void> {
+    const { clock, routing } = this.#options;
+    const row = await this.#mustFind(tx, id);
+    if (!isRollout(row.state)) return;
+    const plan = planOf(row);
+    const decision = decideRollout({
+      state: row.state,
+      version: row.model_version,
+      steps: plan.steps,
+      stepIndex: row.step_index,
+      stepStartedAtMs: row.step_started_ms,
+      nowMs: clock.now(),
+      stepSeconds: plan.stepSeconds,
+      stepMinRequests: plan.stepMinRequests,
+      judge: judgeOf(row),
+      autoRollback: plan.autoRollback,
+    });
+    switch (decision.go) {
+      case 'stay':
+        return;
+      case 'hold':
+        if (row.state === 'rolling')
+          await moveDeployment(tx, id, { state: 'holding', reason: decision.reason, at: isoNow(clock) });
+        else if (row.reason !== decision.reason) await setReason(tx, id, decision.reason);
+        return;
+      case 'advance':
+        if (row.state === 'holding')
+          await moveDeployment(tx, id, { state: 'rolling', reason: decision.reason, at: isoNow(clock) });
+        else await setReason(tx, id, decision.reason);
+        await setStep(tx, id, {
+          index: decision.toStep,
+          startedMs: clock.now(),
+          history: [
+            ...closeStep(row, clock.now()),
+            { percent: plan.steps[decision.toStep] ?? 100, startedMs: clock.now(), endedMs: null },
+          ],
+        });
+        await routing.publish(tx);
+        return;
+      case 'promote':
+        return this.#end(tx, row, 'promoted', decision.reason);
+      case 'roll_back':
+        return this.#end(tx, row, 'rolled_back', decision.reason);
+    }
+  }
+
+  async #end(tx: Transaction, row: DeploymentRow, state: DeploymentState, reason: string): Promise<void> {
+    const { clock, routing, logger } = this.#options;
+    const at = isoNow(clock);
+    const moved = await moveDeployment(tx, row.deployment_id, { state, reason, at });
+    if (!moved)
+      throw new CodedError('illegal_transition', `a deployment that is ${row.state} cannot become ${state}`);
+    await setStep(tx, row.deployment_id, {
+      index: row.step_index,
+      startedMs: row.step_started_ms,
+      history: closeStep(row, clock.now()),
+    });
+    if (state === 'promoted')
+      await insertPromotion(tx, { modelType: row.model_type, version: row.model_version, at });
+    await routing.publish(tx);
+    tx.afterCommit(() =>
+      logger.info({ deployment_id: row.deployment_id, version: row.model_version, state }, reason),
+    );
+  }
+
+  /** Applies a batch in order, in one transaction; each piece counts once. */
+  async takeEvidence(
+    batch: readonly Evidence[],
+  ): Promise<{ accepted: number; repeated: number; unknown_deployment: number }> {
+    const receipt = { accepted: 0, repeated: 0, unknown_deployment: 0 };
+    await this.#options.db.transaction(async (tx) => {
+      for (const evidence of batch) receipt[await this.#takeOne(tx, evidence)] += 1;
+    });
+    this.#options.onChange();
+    return receipt;
+  }
+
+  async #takeOne(
+    tx: Transaction,
+    evidence: Evidence,
+  ): Promise<'accepted' | 'repeated' | 'unknown_deployment'> {
+    const row = await findDeployment(tx, evidence.deployment_id);
+    if (row === undefined) return 'unknown_deployment';
+    if (!(await noteEvidence(tx, evidence.evidence_id, evidence.deployment_id))) return 'repeated';
+    if (!isRollout(row.state)) return 'accepted';
+    const first =
+      'session_hash' in evidence &&
+      (await noteErrorSession(tx, evidence.deployment_id, evidence.session_hash));
+    const seen = 'session_hash' in evidence ? { ...evidence, firstErrorOfSession: first } : evidence;
+    await setJudge(tx, row.deployment_id, observe(judgeOf(row), seen));
+    return 'accepted';
+  }
+
+  /** Everybody back to stable now: from the rollout under way, else to the version before. Throws `nothing_to_roll_back_to`. */
+  async rollBack(modelType: ModelType, previous?: string): Promise<string> {
+    const { db, clock, routing } = this.#options;
+    return db.transaction(async (tx) => {
+      const rollout = await findActiveRollout(tx, modelType);
+      if (rollout !== undefined) await this.#end(tx, rollout, 'rolled_back', 'rolled back by hand');
+      const champion = await championOf(tx, modelType);
+      const target = previous ?? (rollout === undefined ? await championBefore(tx, modelType) : champion);
+      if (target === null || (previous !== undefined && !(await wasPromoted(tx, modelType, previous)))) {
+        throw new CodedError(
+          'nothing_to_roll_back_to',
+          `no earlier ${modelType} version was ever served to everybody`,
+        );
+      }
+      if (target !== champion) {
+        await revertPromotionsTo(tx, modelType, target, isoNow(clock));
+        if ((await championOf(tx, modelType)) !== target)
+          await insertPromotion(tx, { modelType, version: target, at: isoNow(clock) });
+        await routing.publish(tx);
+      }
+      return target;
+    });
+  }
+
+  /** Throws `not_found`, `illegal_transition`. */
+  async act(id: string, action: 'pause' | 'resume' | 'promote' | 'abort'): Promise<DeploymentRow> {
+    const { db, clock } = this.#options;
+    await db.transaction(async (tx) => {
+      const row = await this.#mustFind(tx, id);
+      if (action === 'promote') return this.#end(tx, row, 'promoted', 'promoted by hand');
+      if (action === 'abort') return this.#end(tx, row, 'aborted', 'aborted by hand');
+      const state = action === 'pause' ? 'paused' : 'rolling';
+      const moved =
+        (action !== 'resume' || row.state === 'paused') &&
+        (await moveDeployment(tx, id, { state, reason: `${state} by hand`, at: isoNow(clock) }));
+      if (!moved)
+        throw new CodedError('illegal_transition', `a deployment that is ${row.state} cannot ${action}`);
+    });
+    return this.#mustFind(db, id);
+  }
+
+  async #mustFind(from: Pick<Database, 'all' | 'get'>, id: string): Promise<DeploymentRow> {
+    const row = await findDeployment(from, id);
+    if (row === undefined) throw new CodedError('not_found', `there is no deployment ${id}`);
+    return row;
+  }
+}
+
+function closeStep(
+  row: DeploymentRow,
+  nowMs: number,
+): { percent: number; startedMs: number; endedMs: number | null }[] {
+  return historyOf(row).map((step) => ({ ...step, endedMs: step.endedMs ?? nowMs }));
+}

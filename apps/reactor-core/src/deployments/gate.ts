@@ -1,0 +1,62 @@
+// The offline gate: candidate and champion on the same held-out rows, before any traffic.
+import { execFile } from 'node:child_process';
+import { copyFile, link, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { MODEL_MANIFEST_FILE } from '@jarvis/contracts';
+import { decideGate, type GateCounts, type GateDecision } from '@jarvis/policy';
+import { z } from 'zod';
+import type { Blobs } from '../registry/blobs.ts';
+import { manifestOf, type VersionRow } from '../store/versions.ts';
+
+const SCORE_PROGRAM = fileURLToPath(new URL('score.ts', import.meta.url));
+const SCORE_LIMIT_MS = 600_000;
+
+const countsSchema = z.object({
+  rows: z.int(),
+  candidateCorrect: z.int(),
+  championCorrect: z.int(),
+  candidateOnly: z.int(),
+  championOnly: z.int(),
+});
+
+export interface GateResult {
+  readonly counts: GateCounts;
+  readonly decision: GateDecision;
+}
+
+/** Throws when the artifacts cannot be scored: then nothing is known, and nothing is rolled out. */
+export async function runGate(
+  blobs: Blobs,
+  candidate: VersionRow,
+  champion: VersionRow,
+  dataset: string,
+): Promise<GateResult> {
+  const work = await mkdtemp(join(tmpdir(), 'jarvis-gate-'));
+  try {
+    const folders = [join(work, 'candidate'), join(work, 'champion')] as const;
+    await layOut(blobs, candidate, folders[0]);
+    await layOut(blobs, champion, folders[1]);
+    const { stdout } = await promisify(execFile)(process.execPath, [SCORE_PROGRAM, ...folders, dataset], {
+      timeout: SCORE_LIMIT_MS,
+    });
+    const counts = countsSchema.parse(JSON.parse(stdout));
+    return { counts, decision: decideGate(counts) };
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** An artifact's folder out of its blobs. */
+async function layOut(blobs: Blobs, version: VersionRow, folder: string): Promise<void> {
+  await mkdir(folder);
+  const files = Object.entries(manifestOf(version).files).map(
+    ([name, { sha256 }]) => [name, sha256] as const,
+  );
+  for (const [name, sha256] of [[MODEL_MANIFEST_FILE, version.digest] as const, ...files]) {
+    const target = join(folder, name);
+    await link(blobs.path(sha256), target).catch(() => copyFile(blobs.path(sha256), target));
+  }
+}
