@@ -198,7 +198,7 @@ export const ENVIRONMENT = {
     { default: true },
   ),
   TRAINING_EPOCHS: variable('training', 'Epochs of a job that does not name its own', whole(1, 100_000), {
-    default: 10,
+    default: 16,
   }),
   TRAINING_GATE_PERCENT: variable(
     'training',

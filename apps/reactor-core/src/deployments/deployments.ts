@@ -31,9 +31,10 @@ import {
   setJudge,
   setReason,
   setStable,
+  setStepClock,
   setStep,
 } from '../store/deployments.ts';
-import { noteErrorSession, noteEvidence } from '../store/evidence.ts';
+import { forgetEvidence, noteErrorSession, noteEvidence } from '../store/evidence.ts';
 import {
   championBefore,
   championOf,
@@ -250,6 +251,7 @@ export class Deployments {
       startedMs: row.step_started_ms,
       history: closeStep(row, clock.now()),
     });
+    await forgetEvidence(tx, row.deployment_id);
     if (state === 'promoted')
       await insertPromotion(tx, { modelType: row.model_type, version: row.model_version, at });
     await routing.publish(tx);
@@ -323,6 +325,10 @@ export class Deployments {
         (await moveDeployment(tx, id, { state, reason: `${state} by hand`, at: isoNow(clock) }));
       if (!moved)
         throw new CodedError('illegal_transition', `a deployment that is ${row.state} cannot ${action}`);
+      // The time of a step stands still while it is paused.
+      const passedMs = action === 'pause' ? clock.now() - row.step_started_ms : (row.step_paused_ms ?? 0);
+      const startedMs = action === 'pause' ? row.step_started_ms : clock.now() - passedMs;
+      await setStepClock(tx, id, { startedMs, pausedMs: action === 'pause' ? passedMs : null });
     });
     return this.#mustFind(db, id);
   }
