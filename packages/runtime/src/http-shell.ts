@@ -1,9 +1,10 @@
 // The HTTP server that every service has: schemas validate and document, errors are problems, strangers are kept out.
 import swagger from '@fastify/swagger';
-import { CodedError, type Identity, type Problem } from '@jarvis/contracts';
+import { CodedError, type Identity, type Problem, problemSchema } from '@jarvis/contracts';
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
+  type FastifyReply,
   LogController,
   type RawReplyDefaultExpression,
   type RawRequestDefaultExpression,
@@ -18,9 +19,11 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
 import { timingSafeEqual } from 'node:crypto';
+import { z } from 'zod';
 import { isLoopback } from './config.ts';
 import { PROBLEM_CONTENT_TYPE, problemOf } from './problem.ts';
 import type { Logger } from './logger.ts';
+import { endStreams } from './sse.ts';
 
 export type HttpServer = FastifyInstance<
   RawServerDefault,
@@ -42,6 +45,9 @@ export interface HttpShellOptions {
   readonly token: string | null;
 }
 
+/** With these any name may be meant; the token, which is then required, stands guard. */
+const LISTENS_EVERYWHERE: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+
 /** Paths that answer without a token: who is there, and nothing else. */
 const OPEN_PATHS = new Set(['/health', '/api/health']);
 
@@ -52,7 +58,9 @@ export async function createHttpShell(options: HttpShellOptions): Promise<HttpSe
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    forceCloseConnections: true,
+    forceCloseConnections: 'idle',
+    // A path that cannot even be read is refused before any hook or handler of ours.
+    frameworkErrors: (error, _req, reply) => void sendProblem(reply, codedFrom(error)),
     routerOptions: { maxParamLength: 512 },
   }).withTypeProvider<ZodTypeProvider>();
   server.setValidatorCompiler(validatorCompiler);
@@ -66,12 +74,9 @@ export async function createHttpShell(options: HttpShellOptions): Promise<HttpSe
     const coded = codedFrom(error);
     if (coded.code === 'internal')
       req.log.error({ err: error, method: req.method, url: req.url }, 'request failed');
-    const problem: Problem = problemOf(coded);
-    if (problem.retry_after_seconds !== undefined)
-      void reply.header('retry-after', Math.max(1, Math.ceil(problem.retry_after_seconds)));
-    // Sent as text: the response schema of the route speaks of its answers, not of its errors.
-    return reply.code(problem.status).type(PROBLEM_CONTENT_TYPE).serializer(JSON.stringify).send(problem);
+    return sendProblem(reply, coded);
   });
+  server.addHook('preClose', async () => endStreams(server.server));
   server.setNotFoundHandler(async (req) => {
     throw new CodedError('not_found', `there is nothing at ${req.method} ${req.url.split('?')[0]}`);
   });
@@ -81,10 +86,46 @@ export async function createHttpShell(options: HttpShellOptions): Promise<HttpSe
       info: { title: options.title, version: `${options.identity.contract_version}.0.0` },
     },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: withProblems,
   });
   server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
   return server;
+}
+
+function sendProblem(reply: FastifyReply, error: CodedError): FastifyReply {
+  const problem: Problem = problemOf(error);
+  if (problem.retry_after_seconds !== undefined)
+    void reply.header('retry-after', Math.max(1, Math.ceil(problem.retry_after_seconds)));
+  // Sent as text: the response schema of the route speaks of its answers, not of its errors.
+  return reply.code(problem.status).type(PROBLEM_CONTENT_TYPE).serializer(JSON.stringify).send(problem);
+}
+
+type Documented = ReturnType<typeof jsonSchemaTransformObject>;
+
+/** Every call may answer with a problem, whatever else it says. */
+function withProblems(documentOf: Parameters<typeof jsonSchemaTransformObject>[0]): Documented {
+  const document = jsonSchemaTransformObject(documentOf) as {
+    paths?: object;
+    components?: { schemas?: object };
+  };
+  const schema = { $ref: '#/components/schemas/Problem' };
+  const problem = {
+    description: 'What went wrong, with a stable code',
+    content: { 'application/problem+json': { schema } },
+  };
+  for (const path of Object.values(document.paths ?? {}) as Record<
+    string,
+    { responses?: Record<string, unknown> }
+  >[]) {
+    for (const operation of Object.values(path))
+      operation.responses = { ...operation.responses, default: problem };
+  }
+  const { $defs } = z.toJSONSchema(problemSchema);
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, Problem: $defs?.['Problem'] },
+  };
+  return document as Documented;
 }
 
 function refuseStrangers(
@@ -92,7 +133,7 @@ function refuseStrangers(
   host: string,
 ): void {
   const asked = hostname(String(headers['host'] ?? ''));
-  if (!isLoopback(asked) && asked !== host) {
+  if (!isLoopback(asked) && asked !== host && !LISTENS_EVERYWHERE.has(host)) {
     throw new CodedError(
       'host_not_allowed',
       `the Host header names "${asked}": this service answers on loopback and ${host} only`,
@@ -124,6 +165,7 @@ function refuseWithoutToken(header: string | undefined, token: string): void {
 
 /** What Fastify itself refuses, by its code. */
 const FASTIFY_ERRORS: Readonly<Record<string, (message: string) => CodedError>> = {
+  FST_ERR_BAD_URL: (message) => new CodedError('invalid_request', message),
   FST_ERR_CTP_BODY_TOO_LARGE: () =>
     new CodedError('body_too_large', 'the body is over the limit (HTTP_BODY_LIMIT_MB)'),
   FST_ERR_CTP_INVALID_MEDIA_TYPE: () =>

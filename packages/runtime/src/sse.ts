@@ -34,6 +34,13 @@ export function clientGone(reply: FastifyReply): AbortSignal {
   return gone.signal;
 }
 
+const openStreams = new WeakMap<object, Set<FastifyReply['raw']>>();
+
+/** Ends the streams of a server that closes: they would keep it open for ever. Their readers come back with Last-Event-ID. */
+export function endStreams(httpServer: object): void {
+  for (const raw of openStreams.get(httpServer) ?? []) raw.destroy();
+}
+
 /** Sends `messages` until they end or the client goes; heartbeat comments keep the connection known to be alive. */
 export async function sendSse(reply: FastifyReply, messages: AsyncIterable<SseMessage>): Promise<void> {
   reply.hijack();
@@ -44,6 +51,8 @@ export async function sendSse(reply: FastifyReply, messages: AsyncIterable<SseMe
     'x-accel-buffering': 'no',
   });
   raw.flushHeaders();
+  const streams = openStreams.get(reply.server.server) ?? new Set();
+  openStreams.set(reply.server.server, streams.add(raw));
   const heartbeat = setInterval(() => raw.write(': alive\n\n'), HEARTBEAT_MS);
   try {
     for await (const message of messages) {
@@ -55,6 +64,7 @@ export async function sendSse(reply: FastifyReply, messages: AsyncIterable<SseMe
     }
   } finally {
     clearInterval(heartbeat);
+    streams.delete(raw);
     raw.end();
   }
 }
