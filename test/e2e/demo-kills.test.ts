@@ -1,5 +1,6 @@
 // kill -9 of each service and of the trainer, once at each stage of the demo: it still ends well, nothing is lost or
-// counted twice, and each job has one last event. By default one victim, drawn from E2E_SEED; `E2E_VICTIMS=all`: each.
+// counted twice, and each job has one last event. By default one victim, drawn from E2E_SEED; `E2E_VICTIMS=all`: each;
+// or names with commas between.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
@@ -14,10 +15,7 @@ type Victim = (typeof VICTIMS)[number];
 const DEMO_LIMIT_MS = 300_000;
 
 const seed = Number(process.env['E2E_SEED'] ?? 1);
-const chosen =
-  process.env['E2E_VICTIMS'] === 'all'
-    ? VICTIMS
-    : VICTIMS.filter((_, i) => i === Math.floor(seededRandom(seed).unit() * VICTIMS.length));
+const chosen = chooseVictims(process.env['E2E_VICTIMS']);
 
 for (const victim of chosen) {
   test(`the demo ends well with ${victim} killed at each stage`, { timeout: DEMO_LIMIT_MS }, async (t) => {
@@ -48,6 +46,18 @@ for (const victim of chosen) {
       summary.jobs.map((j) => j.job_id),
     );
   });
+}
+
+function chooseVictims(named: string | undefined): readonly Victim[] {
+  if (named === 'all') return VICTIMS;
+  if (named === undefined)
+    return VICTIMS.filter((_, i) => i === Math.floor(seededRandom(seed).unit() * VICTIMS.length));
+  const names = named.split(',');
+  assert.ok(
+    names.every((name) => VICTIMS.some((victim) => victim === name)),
+    `E2E_VICTIMS has to be all, or some of ${VICTIMS.join(', ')}`,
+  );
+  return names as Victim[];
 }
 
 async function addressesIn(home: string): Promise<Urls | null> {

@@ -63,6 +63,8 @@ async function tell(
 ): Promise<{ summary: DemoSummary; problems: string[] }> {
   const plan = planDays(data.pool, random);
   const healthyThirdDay = options.healthyThirdDay === true;
+  const gaveUp = new AbortController();
+  const over = AbortSignal.any([signal, gaveUp.signal]);
   const start = async (): Promise<DemoSystem> => {
     const writeError = (text: string): void => void world.stderr.write(text);
     running.system = await startDemoSystem({
@@ -70,12 +72,15 @@ async function tell(
       home,
       seed: data.seed,
       threshold: plan.threshold,
-      signal,
+      signal: over,
       writeError,
+    });
+    running.system.supervisor.events.subscribe((event) => {
+      if (event.type === 'service_gave_up') gaveUp.abort(new CommandError(`${event.service} was given up.`));
     });
     return running.system;
   };
-  const story = new Story({ data, plan, random, healthyThirdDay, start, clock: world.clock, signal });
+  const story = new Story({ data, plan, random, healthyThirdDay, start, clock: world.clock, signal: over });
   await runStages(story.stages(), { stream: displayStream(world, options), clock: world.clock });
   const summary = summarize(await story.observed());
   const stepMinRequests = running.system?.config.env.ROLLOUT_STEP_MIN_REQUESTS ?? 0;

@@ -23,6 +23,8 @@ const SHORTENED = {
   ROLLOUT_CHECK_INTERVAL: '0.2',
   EVIDENCE_FLUSH_INTERVAL: '0.2',
   SERVICE_PROBE_INTERVAL: '0.5',
+  SERVICE_RESTART_DELAY: '0.1',
+  SERVICE_RESTART_WINDOW: '10',
   // The hour of the night is not to fall into the demo: only its days' experiences start a training.
   TRAINING_CRON_SCHEDULE: '0 0 29 2 *',
 } as const satisfies Partial<Record<VariableName, string>>;

@@ -84,11 +84,12 @@ export async function watchJob(
   throw new Error(`${jobId} ended without a version: ${last?.state ?? 'no event'}, ${last?.reason ?? ''}`);
 }
 
-/** Waits until J-Prime answers with `version`. */
+/** Waits until J-Prime answers everybody with `version`: while a rollout is under way for it, chance decides who gets which. */
 export async function untilServed(watcher: Watcher, version: string, text: string): Promise<void> {
-  await until(watcher, { what: `${version} to be served`, limitMs: SERVED_MAX_MS }, async () =>
-    (await predict(watcher.prime, text)).version === version ? true : undefined,
-  );
+  await until(watcher, { what: `${version} to be served`, limitMs: SERVED_MAX_MS }, async () => {
+    const answer = await predict(watcher.prime, text);
+    return answer.version === version && answer.rollout === null ? true : undefined;
+  });
 }
 
 /** Follows the rollout of a version to its end, whatever that is. */
