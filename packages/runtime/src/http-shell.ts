@@ -20,6 +20,7 @@ import {
 } from 'fastify-type-provider-zod';
 import { timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
+import { addApiDocs } from './api-docs.ts';
 import { isLoopback } from './config.ts';
 import { PROBLEM_CONTENT_TYPE, problemOf } from './problem.ts';
 import type { Logger } from './logger.ts';
@@ -89,6 +90,7 @@ export async function createHttpShell(options: HttpShellOptions): Promise<HttpSe
     transformObject: withProblems,
   });
   server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+  addApiDocs(server, options.title);
   return server;
 }
 
