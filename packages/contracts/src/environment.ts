@@ -202,7 +202,7 @@ export const ENVIRONMENT = {
   }),
   TRAINING_GATE_PERCENT: variable(
     'training',
-    'Newest part of the data, held out for the offline gate',
+    'Newest part of the data, held out for the offline gate; at most a third of what is new',
     numeric(1, 50),
     { default: 10, unit: '%' },
   ),

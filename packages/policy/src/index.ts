@@ -5,6 +5,7 @@ export * from './rollout/error-share.ts';
 export * from './rollout/failure-limit.ts';
 export * from './rollout/paired.ts';
 export * from './rollout/gate.ts';
+export * from './rollout/holdout.ts';
 export * from './rollout/confidence.ts';
 export * from './rollout/assignment.ts';
 export * from './rollout/alpha.ts';

@@ -1,15 +1,15 @@
-// Freezes what a job learns from: an immutable NDJSON file named by its SHA-256, the newest part held out for the gate.
+// Freezes what a job learns from: an immutable NDJSON file named by its SHA-256, the newest part of what is new held out
+// for the gate.
 import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError, type DatasetRow, type ModelType } from '@jarvis/contracts';
+import { gateRows } from '@jarvis/policy';
 import type { Random } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { measureTrainable, readTrainable, type TrainableRow } from '../store/experiences.ts';
 
 const PAGE_ROWS = 1_000;
-/** With fewer labelled inputs than this, holding some out would cost more than the gate could tell. */
-const GATE_MIN_LABELLED = 50;
 
 export interface FrozenDataset {
   readonly sha256: string;
@@ -39,23 +39,22 @@ export async function freezeDataset(options: FreezeOptions): Promise<FrozenDatas
       'dataset_empty',
       `no ${modelType} experience has an expected output yet: there is nothing to learn from`,
     );
-  const heldOut =
-    set.labelled >= GATE_MIN_LABELLED ? Math.round((set.labelled * options.gatePercent) / 100) : 0;
-  const firstHeldOut = set.labelled - heldOut;
+  const firstHeldOut = set.fresh - gateRows({ ...set, percent: options.gatePercent });
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const partial = join(folder, `.${options.random.id('partial')}`);
   const file = await open(partial, 'wx', 0o600);
   try {
     const hash = createHash('sha256');
-    let labelled = 0;
+    let fresh = 0;
     let after = 0;
     for (let rows = 0; rows < total;) {
-      const page = await readTrainable(db, { modelType, after, through: set.through, limit: PAGE_ROWS });
+      const page = await readTrainable(db, { modelType, after, set, limit: PAGE_ROWS });
       if (page.length === 0)
         throw new Error(`the experiences changed while they were frozen: ${rows} of ${total} rows`);
       const lines = page.map((row) => {
-        const split = row.source !== 'seed' && labelled >= firstHeldOut ? 'gate' : 'train';
-        if (row.source !== 'seed') labelled += 1;
+        const mayBeHeldOut = row.source !== 'seed' && row.fresh;
+        const split = mayBeHeldOut && fresh >= firstHeldOut ? 'gate' : 'train';
+        if (mayBeHeldOut) fresh += 1;
         return `${JSON.stringify(datasetRow(row, split))}\n`;
       });
       const bytes = Buffer.from(lines.join(''));

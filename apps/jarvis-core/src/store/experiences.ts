@@ -7,7 +7,7 @@ import {
   MODEL_TYPE_OF_EXPERIENCE,
   type ModelType,
 } from '@jarvis/contracts';
-import { type Database, sql, type Transaction } from '@jarvis/store';
+import { type Database, type Sql, sql, type Transaction } from '@jarvis/store';
 
 /** Where an experience came from: `seed` is what the project ships, the others are the user's. */
 export type ExperienceSource = 'seed' | 'api' | 'feedback' | 'drop_folder';
@@ -48,8 +48,8 @@ export async function storeBatch(tx: Transaction, batch: Batch): Promise<Stored>
     const modelType = MODEL_TYPE_OF_EXPERIENCE[experience.type];
     const trainable = experience.expected_output == null ? 0 : 1;
     await tx.run(sql`
-      INSERT INTO experiences (seq, batch_id, model_type, source, input_key, trainable, body, stored_at)
-      VALUES (${seq}, ${batch.batchId}, ${modelType}, ${batch.source}, ${inputKey(experience.input)}, ${trainable}, ${JSON.stringify(experience)}, ${batch.nowMs})`);
+      INSERT INTO experiences (seq, batch_id, model_type, source, input_key, label_key, trainable, body, stored_at)
+      VALUES (${seq}, ${batch.batchId}, ${modelType}, ${batch.source}, ${keyOf(experience.input)}, ${keyOf(experience.expected_output ?? null)}, ${trainable}, ${JSON.stringify(experience)}, ${batch.nowMs})`);
     seq += 1;
     const count = counts.get(modelType) ?? { total: 0, trainable: 0 };
     counts.set(modelType, { total: count.total + 1, trainable: count.trainable + trainable });
@@ -70,9 +70,9 @@ async function reserveSequence(tx: Transaction, n: number): Promise<number> {
   return Number(row?.value) - n + 1;
 }
 
-/** The same input has the same key, whatever its case and spacing: the newest label of an input wins. */
-function inputKey(input: Experience['input']): string {
-  const text = JSON.stringify(input).toLowerCase().replaceAll(/\s+/g, ' ').trim();
+/** The same input has the same key, whatever its case and spacing (the newest label of an input wins); so has a label. */
+function keyOf(value: unknown): string {
+  const text = JSON.stringify(value).toLowerCase().replaceAll(/\s+/g, ' ').trim();
   return createHash('sha256').update(text).digest('base64url').slice(0, 27);
 }
 
@@ -118,47 +118,74 @@ export async function countAll(db: Database): Promise<number> {
 export interface TrainableRow {
   readonly seq: number;
   readonly source: ExperienceSource;
+  /** Whether no completed training was given this input with this label. */
+  readonly fresh: boolean;
   readonly experience: Experience;
 }
 
 export interface TrainableSet {
   /** The last sequence number that the set takes in. */
   readonly through: number;
+  /** The last one that a completed training took in; 0 before the first. */
+  readonly learned: number;
   /** How many inputs have a label, seeds apart. */
   readonly labelled: number;
+  /** Those of them that are fresh. */
+  readonly fresh: number;
   readonly seeds: number;
 }
 
+/** 1 where the experience `e` is fresh: no completed training, whose data end at `learned`, had its input with its label. */
+function freshness(learned: number): Sql {
+  return sql`CASE WHEN e.seq > ${learned} AND NOT EXISTS (
+    SELECT 1 FROM experiences o WHERE o.model_type = e.model_type AND o.trainable = 1 AND o.input_key = e.input_key
+      AND o.label_key = e.label_key AND o.seq <= ${learned}) THEN 1 ELSE 0 END`;
+}
+
 export async function measureTrainable(db: Database, modelType: ModelType): Promise<TrainableSet> {
-  const row = await db.get<{
-    through: number | string | null;
-    labelled: number | string | null;
-    seeds: number | string | null;
-  }>(sql`
-    SELECT MAX(seq) AS through, SUM(CASE WHEN source <> 'seed' THEN 1 ELSE 0 END) AS labelled, SUM(CASE WHEN source = 'seed' THEN 1 ELSE 0 END) AS seeds
+  const last = await db.get<{ learned: number | string }>(sql`
+    SELECT COALESCE(MAX(data_through), 0) AS learned FROM jobs WHERE model_type = ${modelType} AND state = 'completed'`);
+  const learned = Number(last?.learned ?? 0);
+  const row = await db.get<Record<'through' | 'labelled' | 'fresh' | 'seeds', number | string | null>>(sql`
+    SELECT MAX(seq) AS through, SUM(CASE WHEN source <> 'seed' THEN 1 ELSE 0 END) AS labelled,
+      SUM(CASE WHEN source <> 'seed' THEN ${freshness(learned)} ELSE 0 END) AS fresh,
+      SUM(CASE WHEN source = 'seed' THEN 1 ELSE 0 END) AS seeds
     FROM experiences e WHERE model_type = ${modelType} AND trainable = 1
       AND seq = (SELECT MAX(seq) FROM experiences n WHERE n.model_type = ${modelType} AND n.trainable = 1 AND n.input_key = e.input_key)`);
   return {
     through: Number(row?.through ?? 0),
+    learned,
     labelled: Number(row?.labelled ?? 0),
+    fresh: Number(row?.fresh ?? 0),
     seeds: Number(row?.seeds ?? 0),
   };
 }
 
-/** A page of the newest labelled experience of each input, in order of arrival, up to and with `through`. */
-export async function readTrainable(
-  db: Database,
-  page: { modelType: ModelType; after: number; through: number; limit: number },
-): Promise<TrainableRow[]> {
-  const rows = await db.all<{ seq: number | string; source: ExperienceSource; body: string }>(sql`
-    SELECT seq, source, body FROM experiences e
-    WHERE model_type = ${page.modelType} AND trainable = 1 AND seq > ${page.after} AND seq <= ${page.through}
+export interface TrainablePage {
+  readonly modelType: ModelType;
+  readonly after: number;
+  readonly set: Pick<TrainableSet, 'through' | 'learned'>;
+  readonly limit: number;
+}
+
+/** A page of the newest labelled experience of each input, in order of arrival, after `after` and within the set. */
+export async function readTrainable(db: Database, page: TrainablePage): Promise<TrainableRow[]> {
+  const { through, learned } = page.set;
+  const rows = await db.all<{
+    seq: number | string;
+    source: ExperienceSource;
+    fresh: number | string;
+    body: string;
+  }>(sql`
+    SELECT seq, source, ${freshness(learned)} AS fresh, body FROM experiences e
+    WHERE model_type = ${page.modelType} AND trainable = 1 AND seq > ${page.after} AND seq <= ${through}
       AND seq = (SELECT MAX(seq) FROM experiences n
-                 WHERE n.model_type = ${page.modelType} AND n.trainable = 1 AND n.input_key = e.input_key AND n.seq <= ${page.through})
+                 WHERE n.model_type = ${page.modelType} AND n.trainable = 1 AND n.input_key = e.input_key AND n.seq <= ${through})
     ORDER BY seq LIMIT ${page.limit}`);
   return rows.map((r) => ({
     seq: Number(r.seq),
     source: r.source,
+    fresh: Number(r.fresh) === 1,
     experience: JSON.parse(r.body) as Experience,
   }));
 }

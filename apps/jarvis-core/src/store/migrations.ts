@@ -35,7 +35,7 @@ export const MIGRATIONS: readonly Migration[] = [
     sql: `
       CREATE TABLE experiences (
         seq BIGINT PRIMARY KEY, batch_id TEXT NOT NULL, model_type TEXT NOT NULL, source TEXT NOT NULL,
-        input_key TEXT NOT NULL, trainable INTEGER NOT NULL, body TEXT NOT NULL, stored_at BIGINT NOT NULL
+        input_key TEXT NOT NULL, label_key TEXT NOT NULL, trainable INTEGER NOT NULL, body TEXT NOT NULL, stored_at BIGINT NOT NULL
       );
       CREATE INDEX experiences_to_train ON experiences (model_type, trainable, seq);
       CREATE INDEX experiences_by_input ON experiences (model_type, trainable, input_key, seq);
