@@ -56,7 +56,8 @@ export async function createHttpShell(options: HttpShellOptions): Promise<HttpSe
   const server = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: options.bodyLimitBytes,
+    // A limit in MiB may come to a broken number of bytes.
+    bodyLimit: Math.floor(options.bodyLimitBytes),
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
     // A path that cannot even be read is refused before any hook or handler of ours.
