@@ -88,7 +88,7 @@ test('a lease that is granted later is waited for', async (t) => {
 });
 
 test('a job that is cancelled while its next attempt waits for memory is not started any more', async (t) => {
-  const world = await makeWorld(t, { env: { TRAINING_RETRY_DELAY: '0' } });
+  const world = await makeWorld(t, { env: { TRAINING_RETRY_DELAY: '0.01' } });
   const reactor = await world.start();
   await reactor.start(world.body({ ...noToken, mode: 'held' }));
   await reactor.eventsUntil('job-1', (e) => e.name === 'checkpoint');
@@ -108,7 +108,7 @@ test('a job that is cancelled while its next attempt waits for memory is not sta
 });
 
 test('a preempted job of our own comes back by itself, with a slot and a lease of its own', async (t) => {
-  const world = await makeWorld(t, { env: { TRAINING_RETRY_DELAY: '0' } });
+  const world = await makeWorld(t, { env: { TRAINING_RETRY_DELAY: '0.01' } });
   const reactor = await world.start();
   await reactor.start(world.body({ ...noToken, mode: 'held:2', epochs: 3 }));
   await reactor.eventsUntil('job-1', (e) => e.name === 'checkpoint' && e.data['epoch'] === 2);
@@ -122,7 +122,7 @@ test('a preempted job of our own comes back by itself, with a slot and a lease o
 });
 
 test('a job of our own that is lost again and again is failed after its retries', async (t) => {
-  const world = await makeWorld(t, { env: { TRAINING_RETRY_DELAY: '0', TRAINING_RETRY_LIMIT: '1' } });
+  const world = await makeWorld(t, { env: { TRAINING_RETRY_DELAY: '0.01', TRAINING_RETRY_LIMIT: '1' } });
   const reactor = await world.start();
   await reactor.start(world.body({ ...noToken, mode: 'dying:3', checkpoint_enabled: false }));
   const last = (await reactor.eventsToEnd('job-1')).at(-1);

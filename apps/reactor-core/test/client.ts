@@ -71,6 +71,10 @@ export class Client {
     return answer.body;
   }
 
+  async must202(path: string): Promise<void> {
+    assert.equal((await this.call('POST', path)).status, 202);
+  }
+
   async start(body: TrainingStartInput): Promise<TrainingStarted> {
     return trainingStartedSchema.parse(await this.must('POST', '/api/training/start', body));
   }

@@ -60,6 +60,8 @@ export interface World {
   release(jobId: string): Promise<void>;
   /** The attempts of a job whose trainer was started, in order. */
   starts(jobId: string): Promise<string[]>;
+  /** The attempts of a job that have heard SIGTERM. */
+  terms(jobId: string): Promise<string[]>;
   /** Live processes of this home's trainers, and what they have started. */
   trainers(): Promise<number[]>;
   untilNoTrainer(): Promise<void>;
@@ -118,6 +120,7 @@ export async function makeWorld(t: TestContext, options: WorldOptions = {}): Pro
     }),
     release: (jobId) => writeFile(join(home, 'reactor-core', 'runs', jobId, 'release'), ''),
     starts: async (jobId) => lines(join(home, 'reactor-core', 'runs', jobId, 'starts')),
+    terms: async (jobId) => lines(join(home, 'reactor-core', 'runs', jobId, 'terms')),
     file: (...path) => join(home, 'reactor-core', ...path),
   };
 }
@@ -173,7 +176,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-export async function lines(path: string): Promise<string[]> {
+async function lines(path: string): Promise<string[]> {
   const text = await readFile(path, 'utf8').catch(() => '');
   return text.split('\n').filter((line) => line !== '');
 }

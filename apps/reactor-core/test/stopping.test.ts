@@ -1,7 +1,7 @@
 // Status, cancel, preempt: what is answered, and what becomes of trainer and job.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { lines, makeWorld } from './harness.ts';
+import { makeWorld } from './harness.ts';
 
 test('the status of a job has the fields of the contract, from its start to its end', async (t) => {
   const world = await makeWorld(t);
@@ -58,7 +58,7 @@ test('a trainer that is deaf to SIGTERM is killed, and the job is cancelled', as
   await reactor.eventsUntil('job-1', (e) => e.name === 'checkpoint');
   await reactor.must('POST', '/api/training/cancel/job-1');
   assert.deepEqual(await world.trainers(), []);
-  assert.equal((await lines(world.file('runs', 'job-1', 'terms'))).length, 1, 'it was asked first');
+  assert.equal((await world.terms('job-1')).length, 1, 'it was asked first');
   assert.equal((await reactor.eventsToEnd('job-1')).at(-1)?.name, 'cancelled');
 });
 

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { TrainerJob } from '@jarvis/contracts';
 
 const LOOK_MS = 10;
-const FLOOD_LINES = 20_000;
+const FLOOD_LINES = 5_000;
 const LONG_LINE_CHARS = 300_000;
 const PREEMPTED = 75;
 
