@@ -10,7 +10,6 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { TrainingStartInput } from '@jarvis/contracts';
 import { signalProcess } from '@jarvis/process';
@@ -36,6 +35,11 @@ const REMOVAL_TRIES = 10;
 export const SCRIPTED_TRAINER = `"${process.execPath}" "${SCRIPTED}"`;
 
 type Env = Readonly<Record<string, string>>;
+
+/** A test, or whatever else comes to an end: what was made is undone then. */
+export interface Ending {
+  after(undo: () => Promise<void>): void;
+}
 
 export interface WorldOptions {
   readonly env?: Env;
@@ -68,7 +72,7 @@ export interface World {
   file(...path: string[]): string;
 }
 
-export async function makeWorld(t: TestContext, options: WorldOptions = {}): Promise<World> {
+export async function makeWorld(t: Ending, options: WorldOptions = {}): Promise<World> {
   const home = await mkdtemp(join(tmpdir(), 'jarvis-reactor-'));
   if (options.seed !== undefined) await cp(options.seed, home, { recursive: true });
   const core = new FixtureCore();

@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict';
 import { appendFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { type ModelVersion, modelVersionsSchema, type TrainingStartInput } from '@jarvis/contracts';
 import { signalProcess } from '@jarvis/process';
 import type { JobEvent } from './client.ts';
 import { commands } from './experiences.ts';
 import { makeWorld, type Reactor } from './harness.ts';
 
-const EPOCHS = 400;
+const EPOCHS = 500;
+const INTERVAL = 25;
 const builtIn = { env: { TRAINER_NLU_COMMAND: '' } };
 
 const body: TrainingStartInput = {
@@ -17,7 +18,7 @@ const body: TrainingStartInput = {
   model_type: 'nlu',
   experiences: commands(8, 8),
   epochs: EPOCHS,
-  checkpoint_interval: 1,
+  checkpoint_interval: INTERVAL,
   fencing_token: 1,
 };
 
@@ -33,12 +34,17 @@ async function versionOf(reactor: Reactor): Promise<ModelVersion> {
   return version;
 }
 
-async function undisturbed(t: Parameters<typeof makeWorld>[0]): Promise<string> {
-  const world = await makeWorld(t, builtIn);
-  const reactor = await world.start();
-  await reactor.start(body);
-  await reactor.eventsToEnd('job-1');
-  return (await versionOf(reactor)).digest;
+/** The digest of the version that the job yields when nobody disturbs it; the same for all, so it is made once. */
+let digest: Promise<string> | undefined;
+function undisturbed(t: TestContext): Promise<string> {
+  digest ??= (async () => {
+    const world = await makeWorld(t, builtIn);
+    const reactor = await world.start();
+    await reactor.start(body);
+    await reactor.eventsToEnd('job-1');
+    return (await versionOf(reactor)).digest;
+  })();
+  return digest;
 }
 
 async function kill(reactor: Reactor): Promise<void> {
@@ -52,12 +58,12 @@ test('killed twice, preempted once: the same version as undisturbed, byte for by
   const world = await makeWorld(t, builtIn);
   const reactor = await world.start();
   await reactor.start(body);
-  await reactor.eventsUntil('job-1', saved(3));
+  await reactor.eventsUntil('job-1', saved(INTERVAL));
   await kill(reactor);
   assert.match((await reactor.status('job-1')).error ?? '', /SIGKILL/);
   for (const [token, epoch] of [
-    [2, 40],
-    [3, 80],
+    [2, 4 * INTERVAL],
+    [3, 7 * INTERVAL],
   ] as const) {
     assert.equal((await reactor.start({ ...body, fencing_token: token })).attempt, token);
     await reactor.eventsUntil('job-1', saved(epoch));
@@ -72,12 +78,12 @@ test('killed twice, preempted once: the same version as undisturbed, byte for by
     events.map((_, i) => i + 1),
   );
   const resumed = [1, 2, 3, 4].map((attempt) => firstEpoch(events, attempt));
-  assert.deepEqual(
-    resumed,
-    resumed.toSorted((a, b) => a - b),
-  );
   assert.equal(resumed[0], 0);
-  assert.ok(Number(resumed[1]) >= 3 && Number(resumed[2]) >= 40 && Number(resumed[3]) >= 80, String(resumed));
+  const least = [0, 1, 4, 7].map((n) => n * INTERVAL);
+  assert.ok(
+    resumed.every((epoch, i) => epoch >= Number(least[i])),
+    String(resumed),
+  );
   assert.equal((await versionOf(reactor)).digest, await undisturbed(t));
 });
 
@@ -85,7 +91,7 @@ test('a checkpoint that is damaged is passed over for the one before', async (t)
   const world = await makeWorld(t, builtIn);
   const reactor = await world.start();
   await reactor.start(body);
-  await reactor.eventsUntil('job-1', saved(3));
+  await reactor.eventsUntil('job-1', saved(2 * INTERVAL));
   await kill(reactor);
   const folder = world.file('runs', 'job-1', 'checkpoints');
   const names = (await readdir(folder)).filter((name) => /^epoch-\d+-step-\d+$/.test(name)).sort();

@@ -77,7 +77,15 @@ export async function createHttpShell(options: HttpShellOptions): Promise<HttpSe
       req.log.error({ err: error, method: req.method, url: req.url }, 'request failed');
     return sendProblem(reply, coded);
   });
-  server.addHook('preClose', async () => endStreams(server.server));
+  let isClosing = false;
+  server.addHook('preClose', async () => {
+    isClosing = true;
+    endStreams(server.server);
+  });
+  // A connection that an answer under way leaves open would hold the closing server for as long as its client likes.
+  server.addHook('onSend', async (_req, reply) => {
+    if (isClosing) void reply.header('connection', 'close');
+  });
   server.setNotFoundHandler(async (req) => {
     throw new CodedError('not_found', `there is nothing at ${req.method} ${req.url.split('?')[0]}`);
   });
