@@ -18,6 +18,7 @@ import {
 } from '@jarvis/runtime';
 import { z } from 'zod';
 import { Deployments } from './deployments/deployments.ts';
+import { Gates } from './deployments/gates.ts';
 import { addDeploymentRoutes } from './deployments/http.ts';
 import { Routing } from './deployments/routing.ts';
 import { createLocalExecutor } from './executors/local.ts';
@@ -34,7 +35,7 @@ import { RunStream } from './runs/run-stream.ts';
 import { SlotBroker } from './runs/slot-broker.ts';
 import { Starting } from './runs/starting.ts';
 import { Stopping } from './runs/stopping.ts';
-import { startUpkeep } from './runs/upkeep.ts';
+import { startUpkeep, type Upkeep } from './runs/upkeep.ts';
 import { openStore, type Store } from './store/open.ts';
 
 const PEER_PROBE_MS = 1_000;
@@ -110,24 +111,45 @@ async function openGround(options: AppOptions, parts: Part[]): Promise<Ground> {
 function startDeployments(ground: Ground, parts: Part[]): { deployments: Deployments; routing: Routing } {
   const { store, clock, random, logger, config, blobs, folder } = ground;
   const routing = new Routing({ ...store, clock });
+  const intervalMs = config.env.ROLLOUT_CHECK_INTERVAL * 1000;
   const deployments = new Deployments({
     db: store.db,
     clock,
     random,
     logger,
     env: config.env,
+    routing,
+    onChange: () => wake(),
+  });
+  const gates = new Gates({
+    db: store.db,
+    clock,
+    logger,
     blobs,
     folder,
-    routing,
-    onChange: () => judge.wake(),
+    begin: (tx, through) => deployments.begin(tx, through),
+    onEnd: () => wake(),
   });
   const judge = startLoop({
     name: 'judge',
-    intervalMs: config.env.ROLLOUT_CHECK_INTERVAL * 1000,
+    intervalMs,
     clock,
     logger,
     run: () => deployments.look(),
   });
+  const gatekeeper = startLoop({
+    name: 'gatekeeper',
+    intervalMs,
+    clock,
+    logger,
+    run: () => gates.look(),
+  });
+  const wake = (): void => {
+    judge.wake();
+    gatekeeper.wake();
+  };
+  parts.push({ name: 'offline gates', stop: () => gates.stop() });
+  parts.push({ name: 'gatekeeper', stop: () => gatekeeper.stop() });
   parts.push({ name: 'judge', stop: () => judge.stop() });
   return { deployments, routing };
 }
@@ -143,7 +165,9 @@ async function startRuns(ground: Ground, deployments: Deployments, parts: Part[]
   const { db, events } = store;
   const stream = new RunStream(events, clock);
   const executor = createLocalExecutor({ env, environment });
-  const live = new LiveRuns({ folder, clock, logger });
+  let upkeep: Upkeep | undefined;
+  const live = new LiveRuns({ folder, clock, logger, onEnd: () => upkeep?.wake() });
+  parts.push({ name: 'live runs', stop: () => live.leaveAll() });
   const broker = new SlotBroker({ core, slots: env.MAX_CONCURRENT_TRAINING_JOBS, clock, logger });
   const stopGraceMs = env.TRAINER_STOP_GRACE * 1000;
   const finishing = new Finishing({
@@ -193,9 +217,9 @@ async function startRuns(ground: Ground, deployments: Deployments, parts: Part[]
     checkpointInterval: env.CHECKPOINT_INTERVAL_EPOCHS,
     stopGraceMs,
   });
-  const stopping = new Stopping({ db, stream, clock, live, slots: starting.slots, stopGraceMs });
+  const stopping = new Stopping({ db, stream, clock, live, starting, stopGraceMs });
   await adoptRuns({ db, logger, folder, executor, live, launching, stopGraceMs, ownPid: process.pid });
-  const upkeep = startUpkeep({
+  const duties = startUpkeep({
     db,
     clock,
     logger,
@@ -206,7 +230,8 @@ async function startRuns(ground: Ground, deployments: Deployments, parts: Part[]
     lockTtlSeconds: env.TRAINING_LOCK_TTL,
     stopGraceMs,
   });
-  parts.push({ name: 'upkeep of runs', stop: () => upkeep.stop() });
+  upkeep = duties;
+  parts.push({ name: 'upkeep of runs', stop: () => duties.stop() });
   return { starting, stopping };
 }
 
@@ -221,7 +246,6 @@ async function serve(ground: Ground, serving: Serving): Promise<void> {
   const { config, clock, logger, store, identity, startedMs, core, blobs } = ground;
   const { env } = config;
   const { parts, service, stopping } = serving;
-  let isStopping = false;
   const server = await createHttpShell({
     identity,
     title: 'Reactor Core',
@@ -231,7 +255,7 @@ async function serve(ground: Ground, serving: Serving): Promise<void> {
     token: env.JARVIS_API_TOKEN,
   });
   addHealthRoutes(server, { identity, db: store.db, clock, startedMs, core });
-  addTrainingRoutes(server, { store, starting: serving.starting, stopping, isStopping: () => isStopping });
+  addTrainingRoutes(server, { store, starting: serving.starting, stopping });
   addRegistryRoutes(server, store.db, blobs);
   addDeploymentRoutes(server, {
     db: store.db,
@@ -244,8 +268,7 @@ async function serve(ground: Ground, serving: Serving): Promise<void> {
     '/api/shutdown',
     { schema: { summary: 'Stop; trainers checkpoint and exit, or are left running', querystring } },
     async (req, reply) => {
-      isStopping = true;
-      const first = req.query.trainers === 'checkpoint' ? stopping.stopAll() : Promise.resolve();
+      const first = req.query.trainers === 'checkpoint' ? stopping.stopAll() : stopping.close();
       void first.finally(() => void service.stop());
       return reply.code(202).send({ status: 'stopping' });
     },

@@ -147,4 +147,10 @@ export const runSchema = z
   })
   .meta({ id: 'Run' });
 export type Run = z.infer<typeof runSchema>;
+export const runsQuerySchema = z.object({
+  live: z
+    .enum(['true', 'false'])
+    .default('false')
+    .meta({ description: 'true: only runs that are accepted or running' }),
+});
 export const runsSchema = z.object({ runs: z.array(runSchema) });

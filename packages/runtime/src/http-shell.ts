@@ -57,7 +57,8 @@ export async function createHttpShell(options: HttpShellOptions): Promise<HttpSe
   const server = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: options.bodyLimitBytes,
+    // A limit in MiB may come to a broken number of bytes.
+    bodyLimit: Math.floor(options.bodyLimitBytes),
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
     // A path that cannot even be read is refused before any hook or handler of ours.
@@ -77,7 +78,15 @@ export async function createHttpShell(options: HttpShellOptions): Promise<HttpSe
       req.log.error({ err: error, method: req.method, url: req.url }, 'request failed');
     return sendProblem(reply, coded);
   });
-  server.addHook('preClose', async () => endStreams(server.server));
+  let isClosing = false;
+  server.addHook('preClose', async () => {
+    isClosing = true;
+    endStreams(server.server);
+  });
+  // A connection that an answer under way leaves open would hold the closing server for as long as its client likes.
+  server.addHook('onSend', async (_req, reply) => {
+    if (isClosing) void reply.header('connection', 'close');
+  });
   server.setNotFoundHandler(async (req) => {
     throw new CodedError('not_found', `there is nothing at ${req.method} ${req.url.split('?')[0]}`);
   });

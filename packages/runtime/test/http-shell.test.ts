@@ -241,6 +241,8 @@ test('a server that closes lets the answer under way be sent', async (t) => {
   await entered.promise;
   const closed = shell.server.close();
   setImmediate(() => goOn.resolve());
-  assert.deepEqual((await answer).json, { done: true });
+  const { json, headers } = await answer;
+  assert.deepEqual(json, { done: true });
+  assert.equal(headers['connection'], 'close', 'the client may not keep the server from closing');
   await closed;
 });

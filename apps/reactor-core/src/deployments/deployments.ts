@@ -11,8 +11,6 @@ import {
 import { decideRollout, observe, planSteps, startJudge } from '@jarvis/policy';
 import { type Clock, isoNow, type Logger, type Random } from '@jarvis/runtime';
 import type { Database, Transaction } from '@jarvis/store';
-import type { Blobs } from '../registry/blobs.ts';
-import type { RunFolder } from '../runs/run-folder.ts';
 import {
   type DeploymentRow,
   findActiveRollout,
@@ -22,12 +20,10 @@ import {
   isRollout,
   judgeOf,
   listActiveRollouts,
-  listGating,
   listOpenBeside,
   moveDeployment,
   planOf,
   type RolloutPlan,
-  setGate,
   setJudge,
   setReason,
   setStable,
@@ -41,10 +37,9 @@ import {
   findVersion,
   insertPromotion,
   revertPromotionsTo,
-  type VersionRow,
   wasPromoted,
 } from '../store/versions.ts';
-import { runGate } from './gate.ts';
+import type { Through } from './gates.ts';
 import type { Routing } from './routing.ts';
 
 export interface DeploymentsOptions {
@@ -53,8 +48,6 @@ export interface DeploymentsOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly env: Environment;
-  readonly blobs: Blobs;
-  readonly folder: RunFolder;
   readonly routing: Routing;
   readonly onChange: () => void;
 }
@@ -123,75 +116,42 @@ export class Deployments {
     return deploymentId;
   }
 
-  /** One look at everything that is under way. */
+  /** One look at every rollout that is under way. */
   async look(): Promise<void> {
     const { db } = this.#options;
-    for (const row of await listGating(db)) await this.#gate(row);
     for (const row of await listActiveRollouts(db))
       await db.transaction((tx) => this.#judge(tx, row.deployment_id));
   }
 
-  async #gate(row: DeploymentRow): Promise<void> {
-    const { db, blobs, folder, clock } = this.#options;
-    const candidate = await findVersion(db, row.model_type, row.model_version);
-    const championName = await championOf(db, row.model_type);
-    const champion = championName === null ? undefined : await findVersion(db, row.model_type, championName);
-    let reason = 'the first version of its kind: there is nothing to compare it with';
-    if (candidate !== undefined && champion !== undefined && candidate.job_id !== null) {
-      const { counts, decision } = await runGate(
-        blobs,
-        candidate,
-        champion,
-        folder.dataset(candidate.job_id),
-      );
-      const gate = {
-        rows: counts.rows,
-        candidate_correct: counts.candidateCorrect,
-        champion_correct: counts.championCorrect,
-        candidate_only: counts.candidateOnly,
-        champion_only: counts.championOnly,
-        p_value: decision.pValue,
-      };
-      await db.transaction((tx) => setGate(tx, row.deployment_id, gate));
-      reason = decision.reason;
-      if (!decision.pass) {
-        await db.transaction((tx) =>
-          moveDeployment(tx, row.deployment_id, { state: 'rejected', reason, at: isoNow(clock) }),
-        );
-        return;
-      }
-    }
-    await db.transaction((tx) => this.#begin(tx, row, champion, reason));
+  /** Through the gate: a newer candidate takes the place of one that is under way. */
+  async begin(tx: Transaction, { row, champion, reason }: Through): Promise<void> {
+    const { clock, routing } = this.#options;
+    const id = row.deployment_id;
+    // Meanwhile it may have been aborted, promoted by hand, or superseded.
+    if ((await this.#mustFind(tx, id)).state !== 'gating') return;
+    if (row.strategy === 'immediate' || champion === undefined) return this.#promote(tx, row, reason);
+    await this.#takeThePlace(tx, row);
+    await moveDeployment(tx, id, { state: 'rolling', reason, at: isoNow(clock) });
+    await setStep(tx, id, {
+      index: 0,
+      startedMs: clock.now(),
+      history: [{ percent: planOf(row).steps[0] ?? 100, startedMs: clock.now(), endedMs: null }],
+    });
+    await routing.publish(tx);
   }
 
-  /** Through the gate: a newer candidate takes the place of one that is under way. */
-  async #begin(
-    tx: Transaction,
-    row: DeploymentRow,
-    champion: VersionRow | undefined,
-    reason: string,
-  ): Promise<void> {
-    const { clock, routing } = this.#options;
-    const at = isoNow(clock);
-    const beside = { modelType: row.model_type, deploymentId: row.deployment_id, before: row.created_at };
-    for (const older of await listOpenBeside(tx, beside)) {
-      await moveDeployment(tx, older.deployment_id, {
-        state: 'superseded',
-        reason: `${row.model_version} is newer`,
-        at,
-      });
-    }
-    await setStable(tx, row.deployment_id, champion?.version ?? null);
-    if (row.strategy === 'immediate') await this.#end(tx, row, 'promoted', reason);
-    else {
-      await moveDeployment(tx, row.deployment_id, { state: 'rolling', reason, at });
-      await setStep(tx, row.deployment_id, {
-        index: 0,
-        startedMs: clock.now(),
-        history: [{ percent: planOf(row).steps[0] ?? 100, startedMs: clock.now(), endedMs: null }],
-      });
-      await routing.publish(tx);
-    }
+  /** What is older, or gets traffic now, makes way for a candidate that comes out of the gate. */
+  async #takeThePlace(tx: Transaction, row: DeploymentRow): Promise<void> {
+    const { model_type: modelType, deployment_id: deploymentId, created_at: before } = row;
+    const reason = `${row.model_version} takes its place`;
+    for (const other of await listOpenBeside(tx, { modelType, deploymentId, before }))
+      await this.#close(tx, other, 'superseded', reason);
+    await setStable(tx, deploymentId, await championOf(tx, modelType));
+  }
+
+  async #promote(tx: Transaction, row: DeploymentRow, reason: string): Promise<void> {
+    if (row.state === 'gating') await this.#takeThePlace(tx, row);
+    return this.#end(tx, row, 'promoted', reason);
   }
 
   async #judge(tx: Transaction, id: string): Promise<void> {
@@ -234,30 +194,43 @@ export class Deployments {
         await routing.publish(tx);
         return;
       case 'promote':
-        return this.#end(tx, row, 'promoted', decision.reason);
+        return this.#promote(tx, row, decision.reason);
       case 'roll_back':
         return this.#end(tx, row, 'rolled_back', decision.reason);
     }
   }
 
   async #end(tx: Transaction, row: DeploymentRow, state: DeploymentState, reason: string): Promise<void> {
-    const { clock, routing, logger } = this.#options;
-    const at = isoNow(clock);
-    const moved = await moveDeployment(tx, row.deployment_id, { state, reason, at });
-    if (!moved)
+    const { clock, routing } = this.#options;
+    if (!(await this.#close(tx, row, state, reason)))
       throw new CodedError('illegal_transition', `a deployment that is ${row.state} cannot become ${state}`);
-    await setStep(tx, row.deployment_id, {
+    if (state === 'promoted')
+      await insertPromotion(tx, {
+        modelType: row.model_type,
+        version: row.model_version,
+        at: isoNow(clock),
+      });
+    await routing.publish(tx);
+  }
+
+  /** Ends it, with its last step and its evidence; the routes are for the caller to publish. False when it may not. */
+  async #close(
+    tx: Transaction,
+    row: DeploymentRow,
+    state: DeploymentState,
+    reason: string,
+  ): Promise<boolean> {
+    const { clock, logger } = this.#options;
+    const id = row.deployment_id;
+    if (!(await moveDeployment(tx, id, { state, reason, at: isoNow(clock) }))) return false;
+    await setStep(tx, id, {
       index: row.step_index,
       startedMs: row.step_started_ms,
       history: closeStep(row, clock.now()),
     });
-    await forgetEvidence(tx, row.deployment_id);
-    if (state === 'promoted')
-      await insertPromotion(tx, { modelType: row.model_type, version: row.model_version, at });
-    await routing.publish(tx);
-    tx.afterCommit(() =>
-      logger.info({ deployment_id: row.deployment_id, version: row.model_version, state }, reason),
-    );
+    await forgetEvidence(tx, id);
+    tx.afterCommit(() => logger.info({ deployment_id: id, version: row.model_version, state }, reason));
+    return true;
   }
 
   /** Applies a batch in order, in one transaction; each piece counts once. */
@@ -278,8 +251,9 @@ export class Deployments {
   ): Promise<'accepted' | 'repeated' | 'unknown_deployment'> {
     const row = await findDeployment(tx, evidence.deployment_id);
     if (row === undefined) return 'unknown_deployment';
-    if (!(await noteEvidence(tx, evidence.evidence_id, evidence.deployment_id))) return 'repeated';
+    // With its end a rollout's evidence was forgotten: what comes late is taken, and changes nothing.
     if (!isRollout(row.state)) return 'accepted';
+    if (!(await noteEvidence(tx, evidence.evidence_id, evidence.deployment_id))) return 'repeated';
     const first =
       'session_hash' in evidence &&
       (await noteErrorSession(tx, evidence.deployment_id, evidence.session_hash));
@@ -317,7 +291,7 @@ export class Deployments {
     const { db, clock } = this.#options;
     await db.transaction(async (tx) => {
       const row = await this.#mustFind(tx, id);
-      if (action === 'promote') return this.#end(tx, row, 'promoted', 'promoted by hand');
+      if (action === 'promote') return this.#promote(tx, row, 'promoted by hand');
       if (action === 'abort') return this.#end(tx, row, 'aborted', 'aborted by hand');
       const state = action === 'pause' ? 'paused' : 'rolling';
       const moved =

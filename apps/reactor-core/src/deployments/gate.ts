@@ -13,6 +13,7 @@ import { manifestOf, type VersionRow } from '../store/versions.ts';
 
 const SCORE_PROGRAM = fileURLToPath(new URL('score.ts', import.meta.url));
 const SCORE_LIMIT_MS = 600_000;
+const PROBLEM_CHARS_MAX = 500;
 
 const countsSchema = z.object({
   rows: z.int(),
@@ -27,13 +28,19 @@ export interface GateResult {
   readonly decision: GateDecision;
 }
 
+export interface GateOptions {
+  readonly blobs: Blobs;
+  readonly candidate: VersionRow;
+  readonly champion: VersionRow;
+  /** The candidate's data set, of which the held-out rows are scored. */
+  readonly dataset: string;
+  /** Ends the scoring. */
+  readonly signal: AbortSignal;
+}
+
 /** Throws when the artifacts cannot be scored: then nothing is known, and nothing is rolled out. */
-export async function runGate(
-  blobs: Blobs,
-  candidate: VersionRow,
-  champion: VersionRow,
-  dataset: string,
-): Promise<GateResult> {
+export async function runGate(options: GateOptions): Promise<GateResult> {
+  const { blobs, candidate, champion, dataset, signal } = options;
   const work = await mkdtemp(join(tmpdir(), 'jarvis-gate-'));
   try {
     const folders = [join(work, 'candidate'), join(work, 'champion')] as const;
@@ -41,12 +48,22 @@ export async function runGate(
     await layOut(blobs, champion, folders[1]);
     const { stdout } = await promisify(execFile)(process.execPath, [SCORE_PROGRAM, ...folders, dataset], {
       timeout: SCORE_LIMIT_MS,
+      signal,
+      killSignal: 'SIGKILL',
     });
     const counts = countsSchema.parse(JSON.parse(stdout));
     return { counts, decision: decideGate(counts) };
   } finally {
     await rm(work, { recursive: true, force: true });
   }
+}
+
+/** What went wrong with a scoring, in a line for a person: the error that the program died of, if it said one. */
+export function scoringProblem(error: unknown): string {
+  const { message, stderr, killed } = error as { message: string; stderr?: string; killed?: boolean };
+  if (killed === true) return `scoring took longer than ${SCORE_LIMIT_MS / 1000} s`;
+  const said = (stderr ?? '').split('\n').find((line) => /^\w*Error\b/.test(line));
+  return (said ?? message.split('\n')[0] ?? 'scoring failed').slice(0, PROBLEM_CHARS_MAX);
 }
 
 /** An artifact's folder out of its blobs. */

@@ -2,12 +2,10 @@
 // transaction that brings it about; the newest event of the stream is the truth that J-Prime follows.
 import type { Route, Routes } from '@jarvis/contracts';
 import { type Clock, isoNow, type SseMessage } from '@jarvis/runtime';
-import { type Database, type EventLog, type Reader, sql, type Transaction } from '@jarvis/store';
+import type { Database, EventLog, Reader, Transaction } from '@jarvis/store';
 import { type DeploymentRow, listActiveRollouts, percentOf } from '../store/deployments.ts';
+import { newestRoutes, NO_ROUTES, ROUTES_STREAM } from '../store/routes.ts';
 import { findVersion, listChampions } from '../store/versions.ts';
-
-const ROUTES_STREAM = 'routes';
-const NO_ROUTES: Routes = { revision: 0, routes: [] };
 
 export class Routing {
   readonly #db: Database;
@@ -22,17 +20,15 @@ export class Routing {
 
   /** Call it at the end of each transaction that changes a champion or a weight. */
   async publish(tx: Transaction): Promise<void> {
-    const [newest] = await readNewest(tx);
     const routes = await routesNow(tx);
-    const before = newest ?? NO_ROUTES;
+    const before = await newestRoutes(tx);
     if (JSON.stringify(before.routes) === JSON.stringify(routes)) return;
     const data: Routes = { revision: before.revision + 1, routes };
     await this.#events.append(tx, { stream: ROUTES_STREAM, type: 'routes', data, at: isoNow(this.#clock) });
   }
 
-  async current(): Promise<Routes> {
-    const [newest] = await readNewest(this.#db);
-    return newest ?? NO_ROUTES;
+  current(): Promise<Routes> {
+    return newestRoutes(this.#db);
   }
 
   /** The snapshot as it is now, then each change: never from where a reader had been, since each is complete. */
@@ -43,13 +39,6 @@ export class Routing {
     for await (const event of this.#events.follow({ stream: ROUTES_STREAM, after, signal }))
       yield { id: String(event.seq), event: 'routes', data: event.data };
   }
-}
-
-async function readNewest(reader: Reader): Promise<Routes[]> {
-  const rows = await reader.all<{ data: string }>(
-    sql`SELECT data FROM events WHERE stream = ${ROUTES_STREAM} ORDER BY seq DESC LIMIT 1`,
-  );
-  return rows.map((row) => JSON.parse(row.data) as Routes);
 }
 
 async function routesNow(reader: Reader): Promise<Route[]> {

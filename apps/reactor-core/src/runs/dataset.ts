@@ -74,6 +74,7 @@ async function fromExperiences(
     throw new CodedError(
       'dataset_empty',
       `none of the ${experiences.length} experiences is one that ${modelType} learns from: it needs the right type and an expected_output`,
+      { issues: [{ path: 'body.experiences', message: `nothing for ${modelType} to learn from` }] },
     );
   for (const { input } of usable) await checkPaths(input, sources.dataFolder);
   // Those that tell no time are taken to have come in the order in which they were sent.
@@ -96,15 +97,16 @@ async function fromExperiences(
 async function checkPaths(input: Record<string, unknown>, dataFolder: string): Promise<void> {
   for (const name of ['audio_path', 'image_path']) {
     const path = input[name];
-    if (typeof path === 'string') await resolveAllowed(path, dataFolder);
+    if (typeof path === 'string') await resolveAllowed(path, dataFolder, `experiences.input.${name}`);
   }
 }
 
 /** The real path, which has to lie below the folder also when links are followed. */
-async function resolveAllowed(path: string, dataFolder: string): Promise<string> {
+async function resolveAllowed(path: string, dataFolder: string, field: string): Promise<string> {
   const refused = new CodedError(
     'path_not_allowed',
     `${path} is no file below ${dataFolder} (TRAINING_DATA_DIR)`,
+    { issues: [{ path: `body.${field}`, message: 'is no file below the allowed folder' }] },
   );
   try {
     const folder = await realpath(dataFolder);
@@ -117,7 +119,7 @@ async function resolveAllowed(path: string, dataFolder: string): Promise<string>
 }
 
 async function readAllowed(path: string, dataFolder: string): Promise<string> {
-  const real = await resolveAllowed(path, dataFolder);
+  const real = await resolveAllowed(path, dataFolder, 'dataset_path');
   const { size } = await stat(real);
   if (size > DATASET_BYTES_MAX)
     throw new CodedError(

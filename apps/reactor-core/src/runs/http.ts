@@ -1,7 +1,7 @@
 // HTTP of training: start, stream, status, cancel, preempt, the runs.
 import {
-  CodedError,
   idSchema,
+  runsQuerySchema,
   runsSchema,
   trainingCancelledSchema,
   trainingPreemptedSchema,
@@ -20,15 +20,13 @@ export interface TrainingRoutesOptions {
   readonly store: Store;
   readonly starting: Starting;
   readonly stopping: Stopping;
-  /** While this service stops nothing new is begun. */
-  readonly isStopping: () => boolean;
 }
 
 const params = z.object({ job_id: idSchema });
 const TAGS = ['training'];
 
 export function addTrainingRoutes(server: HttpServer, options: TrainingRoutesOptions): void {
-  const { store, starting, stopping, isStopping } = options;
+  const { store, starting, stopping } = options;
   server.post(
     '/api/training/start',
     {
@@ -41,11 +39,7 @@ export function addTrainingRoutes(server: HttpServer, options: TrainingRoutesOpt
         response: { 200: trainingStartedSchema },
       },
     },
-    async (req) => {
-      if (isStopping())
-        throw new CodedError('service_unavailable', 'Reactor Core is stopping', { retry_after_seconds: 5 });
-      return starting.start(req.body);
-    },
+    (req) => starting.start(req.body),
   );
   server.get(
     '/api/training/stream/:job_id',
@@ -74,8 +68,15 @@ export function addTrainingRoutes(server: HttpServer, options: TrainingRoutesOpt
   );
   server.get(
     '/api/training/jobs',
-    { schema: { tags: TAGS, summary: 'Runs, the live ones first', response: { 200: runsSchema } } },
-    async () => ({ runs: await readRuns(store.db) }),
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'Runs, the live ones first; with live=true no others',
+        querystring: runsQuerySchema,
+        response: { 200: runsSchema },
+      },
+    },
+    async (req) => ({ runs: await readRuns(store.db, req.query.live === 'true') }),
   );
   addStopRoutes(server, stopping);
 }

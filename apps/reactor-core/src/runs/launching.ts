@@ -60,9 +60,13 @@ export class Launching {
       const notStarted = (error as Error).message;
       return this.#options.finishing.finish(run, { code: null, signal: null, notStarted });
     }
-    await db.transaction((tx) => setProcess(tx, run, process));
-    logger.info({ job_id: job.job_id, attempt: run.attempt, pid: process.pid }, 'a trainer runs');
+    // Followed first: a trainer that runs holds its slot, also when the disk is full and nothing can be noted of it.
     live.add(this.follow(job, run, process));
+    const { job_id } = job;
+    logger.info({ job_id, attempt: run.attempt, pid: process.pid }, 'a trainer runs');
+    await db
+      .transaction((tx) => setProcess(tx, run, process))
+      .catch((error: unknown) => logger.error({ job_id, err: error }, "a trainer's pid could not be stored"));
   }
 
   /** Also for a trainer that was found alive after a restart. */

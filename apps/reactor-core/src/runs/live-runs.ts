@@ -10,8 +10,11 @@ export class LiveRuns {
   readonly #folder: RunFolder;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #onEnd: () => void;
 
-  constructor(options: { folder: RunFolder; clock: Clock; logger: Logger }) {
+  /** `onEnd`: a run has ended, and its slot may have to go back. */
+  constructor(options: { folder: RunFolder; clock: Clock; logger: Logger; onEnd: () => void }) {
+    this.#onEnd = options.onEnd;
     this.#folder = options.folder;
     this.#clock = options.clock;
     this.#logger = options.logger;
@@ -23,7 +26,13 @@ export class LiveRuns {
     // A trainer that has gone and whose run has ended makes room; nothing else does.
     void live.ended.then(() => {
       if (this.#runs.get(job_id) === live) this.#runs.delete(job_id);
+      this.#onEnd();
     });
+  }
+
+  /** Stops following all of them; the trainers go on, and are adopted at the next start. */
+  async leaveAll(): Promise<void> {
+    await Promise.all(this.all().map((live) => live.leave()));
   }
 
   ofJob(jobId: string): LiveRun | undefined {

@@ -59,8 +59,8 @@ export async function mustKnowJob(db: Database, jobId: string): Promise<void> {
 }
 
 /** Live runs first, then the newest. */
-export async function readRuns(db: Database): Promise<Run[]> {
-  return (await listRuns(db, RUNS_SHOWN_MAX)).map((row) => ({
+export async function readRuns(db: Database, liveOnly: boolean): Promise<Run[]> {
+  return (await listRuns(db, { liveOnly, limit: RUNS_SHOWN_MAX })).map((row) => ({
     job_id: row.job_id,
     attempt: row.attempt,
     model_type: modelTypeSchema.parse(row.model_type),

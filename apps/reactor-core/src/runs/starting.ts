@@ -1,6 +1,7 @@
 // Starts a job's first attempt or its next one:
 //   what was asked before? -> data stored -> token and slot, run and event in one transaction -> trainer
 // The same request again gets the same answer; nothing is started twice.
+import { rm } from 'node:fs/promises';
 import { CodedError, invariant, type TrainingStart, type TrainingStarted } from '@jarvis/contracts';
 import { type Clock, isoNow, type Logger } from '@jarvis/runtime';
 import type { Database, Transaction } from '@jarvis/store';
@@ -60,9 +61,16 @@ export class Starting {
   readonly slots = new Serial();
   readonly #options: StartingOptions;
   readonly #jobs = new SerialByKey();
+  #closed = false;
 
   constructor(options: StartingOptions) {
     this.#options = options;
+  }
+
+  /** Resolves once no start is under way that could still bring a trainer about. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.slots.run(() => Promise.resolve());
   }
 
   start(body: TrainingStart): Promise<TrainingStarted> {
@@ -73,16 +81,19 @@ export class Starting {
   resume(jobId: string): Promise<void> {
     return this.#jobs.run(jobId, async () => {
       const job = await findJob(this.#options.db, jobId);
-      if (job !== undefined && (await this.#mayGoOn(job))) await this.#startBorrowing(job, job);
+      if (!this.#closed && job !== undefined && (await this.#mayGoOn(job)))
+        await this.#startBorrowing(job, job);
     });
   }
 
   async #start(body: TrainingStart): Promise<TrainingStarted> {
     const { db, executor } = this.#options;
+    this.#refuseWhenClosed();
     if (!executor.supports(body.model_type))
       throw new CodedError(
         'unsupported_model_type',
         `nothing trains ${body.model_type}: set TRAINER_${body.model_type.toUpperCase()}_COMMAND to a command that speaks the trainer protocol`,
+        { issues: [{ path: 'body.model_type', message: 'has no trainer' }] },
       );
     const digest = bodyDigest(body);
     const known = await findJob(db, body.job_id);
@@ -92,6 +103,22 @@ export class Starting {
         `${body.job_id} was used with another body: choose another job_id`,
       );
     if (known !== undefined && !(await this.#asksForNextAttempt(known, body))) return this.#sameAnswer(known);
+    try {
+      return await this.#startAttempt(body, digest, known);
+    } catch (error) {
+      // A job that was refused leaves nothing behind, its data neither.
+      if (known === undefined && (await findJob(db, body.job_id)) === undefined)
+        await rm(this.#options.folder.job(body.job_id), { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  async #startAttempt(
+    body: TrainingStart,
+    digest: string,
+    known: JobRow | undefined,
+  ): Promise<TrainingStarted> {
+    const { db } = this.#options;
     const token = body.fencing_token;
     if (token === undefined) {
       this.#refuseWhenFull();
@@ -124,7 +151,12 @@ export class Starting {
   #startWith(job: NewJob, known: JobRow | undefined, grant: Grant): Promise<TrainingStarted> {
     const { db, launching } = this.#options;
     return this.slots.run(async () => {
+      this.#refuseWhenClosed();
       const run = await db.transaction(async (tx) => {
+        // While slot and memory were waited for it may have been cancelled: a job ends once (I4).
+        const outcome = (await findJob(tx, job.job_id))?.outcome ?? null;
+        if (outcome !== null)
+          throw new CodedError('already_ended', `${job.job_id} has ended meanwhile: it is ${outcome}`);
         await this.#checkSlot(tx, job.job_id, grant);
         return this.#accept(tx, job, known, grant);
       });
@@ -187,6 +219,7 @@ export class Starting {
       throw new CodedError(
         'invalid_request',
         `there is no slot ${grant.slot} (MAX_CONCURRENT_TRAINING_JOBS is ${slots})`,
+        { issues: [{ path: 'body.slot', message: `has to be below ${slots}` }] },
       );
     const highest = await highestToken(reader, grant.slot);
     if (grant.token <= highest)
@@ -200,6 +233,13 @@ export class Starting {
       throw busy(old.run.job_id);
     }
     this.#refuseWhenFull();
+  }
+
+  #refuseWhenClosed(): void {
+    if (this.#closed)
+      throw new CodedError('service_unavailable', 'Reactor Core is stopping', {
+        retry_after_seconds: BUSY_RETRY_SECONDS,
+      });
   }
 
   #refuseWhenFull(): void {

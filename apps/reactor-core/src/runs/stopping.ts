@@ -7,7 +7,7 @@ import { askStop, type StopReason } from '../store/runs.ts';
 import type { LiveRun } from './live-run.ts';
 import type { LiveRuns } from './live-runs.ts';
 import type { RunStream } from './run-stream.ts';
-import type { Serial } from './serial.ts';
+import type { Starting } from './starting.ts';
 
 /** What is cancelled is thrown away: a checkpoint that takes longer is not worth waiting for. */
 const CANCEL_GRACE_MS_MAX = 10_000;
@@ -19,8 +19,8 @@ export interface StoppingOptions {
   readonly stream: RunStream;
   readonly clock: Clock;
   readonly live: LiveRuns;
-  /** The line in which runs are started, so that none is missed while it starts. */
-  readonly slots: Serial;
+  /** Its line of starts is shared, so that no run is missed while it starts. */
+  readonly starting: Starting;
   readonly stopGraceMs: number;
 }
 
@@ -33,8 +33,8 @@ export class Stopping {
 
   /** Answers once the trainer's exit is confirmed. Repeating it does nothing. Throws `not_found`, `already_ended`. */
   async cancel(jobId: string): Promise<string> {
-    const { slots, stopGraceMs } = this.#options;
-    const live = await slots.run(() => this.#askOrEnd(jobId));
+    const { starting, stopGraceMs } = this.#options;
+    const live = await starting.slots.run(() => this.#askOrEnd(jobId));
     if (live === null) return 'the job is cancelled';
     const confirmed = await this.#stop(live, Math.min(stopGraceMs, CANCEL_GRACE_MS_MAX));
     const after = await this.#mustFind(jobId);
@@ -46,8 +46,8 @@ export class Stopping {
 
   /** The trainer checkpoints and exits; a higher token goes on from there. Throws `not_found`, `already_ended`. */
   async preempt(jobId: string): Promise<string> {
-    const { slots, stopGraceMs } = this.#options;
-    const live = await slots.run(async () => {
+    const { starting, stopGraceMs } = this.#options;
+    const live = await starting.slots.run(async () => {
       const job = await this.#mustFind(jobId);
       if (job.outcome !== null) throw alreadyEnded(job);
       return this.#ask(jobId, 'preempt');
@@ -57,12 +57,18 @@ export class Stopping {
     return confirmed ? 'the trainer has exited' : 'the trainer was killed; its exit is not confirmed yet';
   }
 
-  /** Asks every trainer to checkpoint and exit, and waits for it. */
+  /** Nothing is started any more: neither what somebody asks for, nor what would be resumed by itself. */
+  close(): Promise<void> {
+    return this.#options.starting.close();
+  }
+
+  /** Asks every trainer to checkpoint and exit, and waits for it; none is started any more. */
   async stopAll(): Promise<void> {
-    const { live, slots, stopGraceMs } = this.#options;
+    const { live, starting, stopGraceMs } = this.#options;
+    await this.close();
     await Promise.all(
       live.all().map(async ({ run: { job_id } }) => {
-        const running = await slots.run(() => this.#ask(job_id, 'preempt'));
+        const running = await starting.slots.run(() => this.#ask(job_id, 'preempt'));
         if (running !== null) await this.#stop(running, stopGraceMs);
       }),
     );

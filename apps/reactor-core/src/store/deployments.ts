@@ -48,6 +48,9 @@ export interface DeploymentRow {
   /** JSON of a JudgeState. */
   readonly judge: string;
   readonly gate: string | null;
+  /** Tries of the offline gate that came to no answer. */
+  readonly gate_failures: number;
+  readonly gate_retry_at_ms: number;
   readonly created_at: string;
   readonly ended_at: string | null;
 }
@@ -86,6 +89,8 @@ export type NewDeployment = Omit<
   | 'step_paused_ms'
   | 'history'
   | 'gate'
+  | 'gate_failures'
+  | 'gate_retry_at_ms'
   | 'ended_at'
 >;
 
@@ -114,9 +119,11 @@ export function listActiveRollouts(db: Reader): Promise<DeploymentRow[]> {
   );
 }
 
-/** Oldest first. */
-export function listGating(db: Reader): Promise<DeploymentRow[]> {
-  return db.all<DeploymentRow>(sql`SELECT * FROM deployments WHERE state = 'gating' ORDER BY created_at`);
+/** Those whose gate is due, oldest first. */
+export function listGating(db: Reader, nowMs: number): Promise<DeploymentRow[]> {
+  return db.all<DeploymentRow>(
+    sql`SELECT * FROM deployments WHERE state = 'gating' AND gate_retry_at_ms <= ${nowMs} ORDER BY created_at`,
+  );
 }
 
 /** Those of a kind that have not ended, but for one. */
@@ -172,6 +179,17 @@ export async function setStable(tx: Transaction, id: string, version: string | n
 
 export async function setGate(tx: Transaction, id: string, gate: Deployment['gate']): Promise<void> {
   await tx.run(sql`UPDATE deployments SET gate = ${JSON.stringify(gate)} WHERE deployment_id = ${id}`);
+}
+
+/** Notes a try of the gate that came to no answer, and when the next one is due. */
+export async function setGateRetry(
+  tx: Transaction,
+  id: string,
+  retry: { failures: number; retryAtMs: number; reason: string },
+): Promise<void> {
+  await tx.run(sql`
+    UPDATE deployments SET gate_failures = ${retry.failures}, gate_retry_at_ms = ${retry.retryAtMs}, reason = ${retry.reason}
+    WHERE deployment_id = ${id} AND state = 'gating'`);
 }
 
 export async function setReason(tx: Transaction, id: string, reason: string): Promise<void> {

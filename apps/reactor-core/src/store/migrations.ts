@@ -60,4 +60,11 @@ export const MIGRATIONS: readonly Migration[] = [
         deployment_id TEXT NOT NULL, session_hash TEXT NOT NULL, PRIMARY KEY (deployment_id, session_hash)
       );`,
   },
+  {
+    id: 4,
+    name: 'tries of the offline gate',
+    sql: `
+      ALTER TABLE deployments ADD COLUMN gate_failures INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE deployments ADD COLUMN gate_retry_at_ms BIGINT NOT NULL DEFAULT 0;`,
+  },
 ];

@@ -73,10 +73,12 @@ export function listLiveRuns(db: Reader): Promise<RunRow[]> {
 /** With the fields of the job that a client sees beside them; newest first. */
 export function listRuns(
   db: Reader,
-  limit: number,
+  which: { readonly liveOnly: boolean; readonly limit: number },
 ): Promise<(RunRow & { model_type: string; epochs: number })[]> {
+  const { liveOnly, limit } = which;
   return db.all(sql`
     SELECT runs.*, jobs.model_type, jobs.epochs FROM runs JOIN jobs ON jobs.job_id = runs.job_id
+    WHERE runs.state IN ('accepted', 'running') OR ${liveOnly ? 1 : 0} = 0
     ORDER BY runs.state IN ('accepted', 'running') DESC, runs.created_at DESC LIMIT ${limit}`);
 }
 

@@ -37,6 +37,22 @@ export function decideGate(counts: GateCounts): GateDecision {
   return { pass, pValue, reason: `${score}; ${verdict(counts, pass)}` };
 }
 
+/** What made one scoring fail (no memory, a full disk) may pass; what is damaged stays so. */
+const GATE_TRIES_MAX = 3;
+const GATE_RETRY_MS = 10_000;
+
+export type GateFailureDecision =
+  | { readonly go: 'retry'; readonly afterMs: number; readonly reason: string }
+  | { readonly go: 'reject'; readonly reason: string };
+
+/** A gate that came to no answer. @param failures how often it has failed now, at least 1 */
+export function decideGateFailure(failures: number, problem: string): GateFailureDecision {
+  invariant(Number.isInteger(failures) && failures >= 1, 'a failure has happened');
+  const reason = `The offline gate could not score it (${failures} of ${GATE_TRIES_MAX} tries): ${problem}`;
+  if (failures >= GATE_TRIES_MAX) return { go: 'reject', reason };
+  return { go: 'retry', afterMs: GATE_RETRY_MS * 2 ** (failures - 1), reason };
+}
+
 function verdict({ candidateOnly, championOnly }: GateCounts, pass: boolean): string {
   const discordant = candidateOnly + championOnly;
   if (discordant === 0) return 'they never differed.';
