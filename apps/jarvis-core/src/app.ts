@@ -147,6 +147,7 @@ function createQueue({ config, db, events, random, hostId }: Ground): Queue {
     events,
     random,
     hostId,
+    slots: env.MAX_CONCURRENT_TRAINING_JOBS,
     lockTtlMs: env.TRAINING_LOCK_TTL * 1000,
     leaseTtlMs: env.MEMORY_LEASE_TTL * 1000,
     epochs: env.TRAINING_EPOCHS,
@@ -236,6 +237,7 @@ async function serve(ground: Ground, running: Running): Promise<void> {
           intervalMs: env.EVIDENCE_FLUSH_INTERVAL * 1000,
           reactor: ground.reactor,
         });
+  if (outbox !== null) parts.push({ name: 'evidence outbox', stop: () => outbox.stop() });
   const server = await createHttpShell({
     identity,
     title: 'JARVIS Core',
@@ -259,7 +261,6 @@ async function serve(ground: Ground, running: Running): Promise<void> {
     host: env.JARVIS_HOST,
     service: 'JARVIS Core (JARVIS_PORT)',
   });
-  if (outbox !== null) parts.push({ name: 'evidence outbox', stop: () => outbox.stop() });
   watch = watchResources({
     clock,
     logger,
@@ -287,7 +288,6 @@ async function startFeeding(ground: Ground, { coordinator, parts }: Running): Pr
     clock,
     logger,
     intervalMs: DROP_FOLDER_INTERVAL_MS,
-    onStored: () => undefined,
   });
   parts.push({ name: 'drop folder', stop: () => dropFolder.stop() });
   if (env.TRAINING_BASELINE_ENABLED) {
@@ -316,20 +316,17 @@ function addRoutes(server: HttpServer, ground: Ground, needs: RouteNeeds): void 
   const { db, events, clock, random, config, hostId } = ground;
   const { coordinator, queue } = needs;
   const onChange = (): void => coordinator.post({ type: 'look' });
-  const onStored = (): void => undefined;
   addHealthRoutes(server, { ...ground, watch: needs.watch });
-  addExperienceRoutes(server, { db, clock, random, datasets: ground.datasets, onStored });
-  if (ground.prime !== null)
-    addAssistantRoutes(server, {
-      db,
-      clock,
-      random,
-      prime: ground.prime,
-      onStored,
-      onEvidence: needs.onEvidence,
-    });
+  addExperienceRoutes(server, { db, clock, random, datasets: ground.datasets });
+  addAssistantRoutes(server, { db, clock, random, prime: ground.prime, onEvidence: needs.onEvidence });
   addJobRoutes(server, { db, events, coordinator });
-  addLockRoutes(server, { db, clock, ttlSeconds: config.env.TRAINING_LOCK_TTL, onChange });
+  addLockRoutes(server, {
+    db,
+    clock,
+    ttlSeconds: config.env.TRAINING_LOCK_TTL,
+    slots: config.env.MAX_CONCURRENT_TRAINING_JOBS,
+    onChange,
+  });
   addBudgetRoutes(server, { hostId, queue, memory: () => coordinator.memory });
   addLeaseRoutes(server, {
     db,
