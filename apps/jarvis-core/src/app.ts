@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
 import { BYTES_PER_GB, CONTRACT_VERSION, type Identity, type ModelType } from '@jarvis/contracts';
 import { Coordinator, type CoordinatorEvent } from '@jarvis/coordinator';
-import { backoffMs } from '@jarvis/policy';
+import { backoffMs, type MemoryView } from '@jarvis/policy';
 import { ensureHome } from '@jarvis/process';
 import {
   type Clock,
@@ -31,6 +31,7 @@ import { watchDropFolder } from './experiences/drop-folder.ts';
 import { addExperienceRoutes } from './experiences/routes.ts';
 import { storeSeed } from './experiences/seed.ts';
 import { addHealthRoutes } from './health.ts';
+import { addInvariantRoutes } from './invariants.ts';
 import { Outside } from './jobs/performer.ts';
 import { addJobRoutes } from './jobs/routes.ts';
 import { StartRequests } from './jobs/start-request.ts';
@@ -327,7 +328,9 @@ function addRoutes(server: HttpServer, ground: Ground, needs: RouteNeeds): void 
     slots: config.env.MAX_CONCURRENT_TRAINING_JOBS,
     onChange,
   });
-  addBudgetRoutes(server, { hostId, queue, memory: () => coordinator.memory });
+  const memory = (): MemoryView | null => coordinator.memory;
+  addBudgetRoutes(server, { hostId, queue, clock, agingMs: AGING_MS, memory });
+  addInvariantRoutes(server, { db, slots: config.env.MAX_CONCURRENT_TRAINING_JOBS, memory });
   addLeaseRoutes(server, {
     db,
     events,

@@ -22,7 +22,7 @@ import type {
 } from '@jarvis/coordinator';
 import { isoOf, type Random } from '@jarvis/runtime';
 import { type Database, type EventLog, join, type Sql, sql, type Transaction } from '@jarvis/store';
-import { LeaseTable } from './leases.ts';
+import { findLease, LeaseTable } from './leases.ts';
 import { acquireLock, releaseLocksOf, slotOf } from './locks.ts';
 import {
   type JobRow,
@@ -178,6 +178,16 @@ export class Queue implements CoordinatorStore {
     return this.#attempt((tx) =>
       this.#leases.change(tx, { leaseId, to: 'granted', reason, nowMs, ttlMs: this.#options.leaseTtlMs }),
     );
+  }
+
+  refuseLease(leaseId: string, reason: string, nowMs: number): Promise<boolean> {
+    return this.#attempt((tx) => this.#leases.change(tx, { leaseId, to: 'refused', reason, nowMs }));
+  }
+
+  async explainLease(leaseId: string, reason: string): Promise<void> {
+    const row = await findLease(this.#options.db, leaseId);
+    if (row === undefined || row.reason === reason) return;
+    await this.#options.db.transaction((tx) => this.#leases.explain(tx, leaseId, reason));
   }
 
   expireLease(leaseId: string, nowMs: number): Promise<boolean> {
