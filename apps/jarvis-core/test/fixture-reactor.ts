@@ -26,6 +26,8 @@ export class FixtureReactor extends FixtureServer {
   readonly cancels: string[] = [];
   /** The Last-Event-ID of each stream that was opened. */
   readonly cursors: string[] = [];
+  /** How often it was asked which runs live: each is a look of JARVIS Core. */
+  looks = 0;
   readonly batches: Evidence[][] = [];
   judge: Judge = 'hears';
   /** A deployment whose evidence it calls invalid. */
@@ -73,7 +75,10 @@ export class FixtureReactor extends FixtureServer {
     const path = (req.url ?? '').split('?')[0] ?? '';
     const id = decodeURIComponent(path.split('/').at(-1) ?? '');
     if (path === '/health') return json(res, 200, this.health());
-    if (path === '/api/training/jobs') return json(res, 200, { runs: this.#live() });
+    if (path === '/api/training/jobs') {
+      this.looks += 1;
+      return json(res, 200, { runs: this.#live() });
+    }
     if (path === '/api/training/start') return this.#start(req, res);
     if (path.startsWith('/api/training/stream/')) return this.#stream(id, req, res);
     if (path.startsWith('/api/training/cancel/')) return this.#cancel(id, res);

@@ -7,7 +7,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { readConfig, silentLogger, systemClock, systemRandom } from '@jarvis/runtime';
+import { type Config, readConfig, silentLogger, systemClock, systemRandom } from '@jarvis/runtime';
 import { until } from '@jarvis/testkit';
 import { startJarvisCore } from '../src/app.ts';
 import { Client } from './client.ts';
@@ -64,8 +64,12 @@ export async function makeWorld(t: TestContext, environment: Variables = {}): Pr
 
 export type RunningCore = Client & { stop(): Promise<void> };
 
-/** In this process: quick to start, and stopped by `stop`. */
-export async function startCore(world: World, environment: Variables = {}): Promise<RunningCore> {
+/** In this process: quick to start, and stopped by `stop`. `cron`: a schedule with seconds, which the configuration does not allow. */
+export async function startCore(
+  world: World,
+  environment: Variables = {},
+  cron?: string,
+): Promise<RunningCore> {
   for (let tries = 1; ; tries += 1) {
     const port = await freePort();
     const variables: Variables = { ...world.environment, ...environment, JARVIS_PORT: String(port) };
@@ -73,7 +77,7 @@ export async function startCore(world: World, environment: Variables = {}): Prom
     assert.ok(read.ok, JSON.stringify(read));
     try {
       const service = await startJarvisCore({
-        config: read.config,
+        config: cron === undefined ? read.config : withSchedule(read.config, cron),
         clock: systemClock,
         random: systemRandom,
         logger: silentLogger(),
@@ -86,6 +90,10 @@ export async function startCore(world: World, environment: Variables = {}): Prom
       if (tries === START_TRIES_MAX || !/is taken/.test((error as Error).message)) throw error;
     }
   }
+}
+
+function withSchedule(config: Config, cron: string): Config {
+  return { ...config, env: { ...config.env, TRAINING_CRON_SCHEDULE: cron } };
 }
 
 export interface CoreProcess extends Client {
