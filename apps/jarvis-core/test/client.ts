@@ -45,11 +45,11 @@ export class Client {
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    const isJson = (response.headers.get('content-type') ?? '').includes('json');
+    const isJson = /^application\/(problem\+)?json/.test(response.headers.get('content-type') ?? '');
     return {
       status: response.status,
       headers: response.headers,
-      body: isJson && !path.startsWith('/api/datasets/') ? (JSON.parse(text) as unknown) : text,
+      body: isJson ? (JSON.parse(text) as unknown) : text,
     };
   }
 

@@ -71,8 +71,8 @@ export async function startCore(
   cron?: string,
 ): Promise<RunningCore> {
   for (let tries = 1; ; tries += 1) {
-    const port = await freePort();
-    const variables: Variables = { ...world.environment, ...environment, JARVIS_PORT: String(port) };
+    const port = environment['JARVIS_PORT'] ?? String(await freePort());
+    const variables: Variables = { ...world.environment, ...environment, JARVIS_PORT: port };
     const read = readConfig({ environment: variables, cwd: world.folder });
     assert.ok(read.ok, JSON.stringify(read));
     try {
