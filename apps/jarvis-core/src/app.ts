@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
 import { BYTES_PER_GB, CONTRACT_VERSION, type Identity, type ModelType } from '@jarvis/contracts';
 import { Coordinator, type CoordinatorEvent } from '@jarvis/coordinator';
-import { backoffMs } from '@jarvis/policy';
+import { backoffMs, type MemoryView } from '@jarvis/policy';
 import { ensureHome } from '@jarvis/process';
 import {
   type Clock,
@@ -31,6 +31,7 @@ import { watchDropFolder } from './experiences/drop-folder.ts';
 import { addExperienceRoutes } from './experiences/routes.ts';
 import { storeSeed } from './experiences/seed.ts';
 import { addHealthRoutes } from './health.ts';
+import { addInvariantRoutes } from './invariants.ts';
 import { Outside } from './jobs/performer.ts';
 import { addJobRoutes } from './jobs/routes.ts';
 import { StartRequests } from './jobs/start-request.ts';
@@ -147,6 +148,7 @@ function createQueue({ config, db, events, random, hostId }: Ground): Queue {
     events,
     random,
     hostId,
+    slots: env.MAX_CONCURRENT_TRAINING_JOBS,
     lockTtlMs: env.TRAINING_LOCK_TTL * 1000,
     leaseTtlMs: env.MEMORY_LEASE_TTL * 1000,
     epochs: env.TRAINING_EPOCHS,
@@ -236,6 +238,7 @@ async function serve(ground: Ground, running: Running): Promise<void> {
           intervalMs: env.EVIDENCE_FLUSH_INTERVAL * 1000,
           reactor: ground.reactor,
         });
+  if (outbox !== null) parts.push({ name: 'evidence outbox', stop: () => outbox.stop() });
   const server = await createHttpShell({
     identity,
     title: 'JARVIS Core',
@@ -259,7 +262,6 @@ async function serve(ground: Ground, running: Running): Promise<void> {
     host: env.JARVIS_HOST,
     service: 'JARVIS Core (JARVIS_PORT)',
   });
-  if (outbox !== null) parts.push({ name: 'evidence outbox', stop: () => outbox.stop() });
   watch = watchResources({
     clock,
     logger,
@@ -287,7 +289,6 @@ async function startFeeding(ground: Ground, { coordinator, parts }: Running): Pr
     clock,
     logger,
     intervalMs: DROP_FOLDER_INTERVAL_MS,
-    onStored: () => undefined,
   });
   parts.push({ name: 'drop folder', stop: () => dropFolder.stop() });
   if (env.TRAINING_BASELINE_ENABLED) {
@@ -316,21 +317,20 @@ function addRoutes(server: HttpServer, ground: Ground, needs: RouteNeeds): void 
   const { db, events, clock, random, config, hostId } = ground;
   const { coordinator, queue } = needs;
   const onChange = (): void => coordinator.post({ type: 'look' });
-  const onStored = (): void => undefined;
   addHealthRoutes(server, { ...ground, watch: needs.watch });
-  addExperienceRoutes(server, { db, clock, random, datasets: ground.datasets, onStored });
-  if (ground.prime !== null)
-    addAssistantRoutes(server, {
-      db,
-      clock,
-      random,
-      prime: ground.prime,
-      onStored,
-      onEvidence: needs.onEvidence,
-    });
+  addExperienceRoutes(server, { db, clock, random, datasets: ground.datasets });
+  addAssistantRoutes(server, { db, clock, random, prime: ground.prime, onEvidence: needs.onEvidence });
   addJobRoutes(server, { db, events, coordinator });
-  addLockRoutes(server, { db, clock, ttlSeconds: config.env.TRAINING_LOCK_TTL, onChange });
-  addBudgetRoutes(server, { hostId, queue, memory: () => coordinator.memory });
+  addLockRoutes(server, {
+    db,
+    clock,
+    ttlSeconds: config.env.TRAINING_LOCK_TTL,
+    slots: config.env.MAX_CONCURRENT_TRAINING_JOBS,
+    onChange,
+  });
+  const memory = (): MemoryView | null => coordinator.memory;
+  addBudgetRoutes(server, { hostId, queue, clock, agingMs: AGING_MS, memory });
+  addInvariantRoutes(server, { db, slots: config.env.MAX_CONCURRENT_TRAINING_JOBS, memory });
   addLeaseRoutes(server, {
     db,
     events,

@@ -41,6 +41,7 @@ async function setUp(t: TestContext, retryLimit = 2) {
     events,
     random: seededRandom(1),
     hostId: 'h',
+    slots: 1,
     lockTtlMs: 60_000,
     leaseTtlMs: 60_000,
     epochs: 10,

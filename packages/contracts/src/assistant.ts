@@ -6,7 +6,7 @@ import { idSchema } from './ids.ts';
 
 export const sessionIdSchema = z.string().min(1).max(256);
 
-export const commandRequestSchema = z.object({
+export const commandRequestSchema = z.strictObject({
   text: z.string().min(1).max(MAX_TEXT_CHARS),
   session_id: sessionIdSchema.optional(),
 });
@@ -17,7 +17,7 @@ export const commandResponseSchema = z.object({
   version: z.string(),
   arm: armSchema,
 });
-export const feedbackRequestSchema = z.object({
+export const feedbackRequestSchema = z.strictObject({
   interaction_id: idSchema,
   correct: z.boolean(),
   expected_output: z.object({ intent: z.string().min(1).max(MAX_LABEL_CHARS) }).optional(),

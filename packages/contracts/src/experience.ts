@@ -33,15 +33,16 @@ const commonFields = {
 
 const labelSchema = z.string().min(1).max(MAX_LABEL_CHARS);
 
+/** Strict: a misspelt `expected_output` would be lost in silence. What a client knows besides goes into `metadata`. */
 export const experienceSchema = z
   .discriminatedUnion('type', [
-    z.object({
+    z.strictObject({
       ...commonFields,
       type: z.literal('command'),
       input: z.object({ text: z.string().min(1).max(MAX_TEXT_CHARS) }),
       expected_output: z.object({ intent: labelSchema }).nullish(),
     }),
-    z.object({
+    z.strictObject({
       ...commonFields,
       type: z.literal('voice_auth'),
       input: z.union([
@@ -51,13 +52,13 @@ export const experienceSchema = z
       ]),
       expected_output: z.object({ speaker: labelSchema }).nullish(),
     }),
-    z.object({
+    z.strictObject({
       ...commonFields,
       type: z.literal('vision'),
       input: z.union([z.object({ image_base64: z.base64() }), z.object({ image_path: z.string().min(1) })]),
       expected_output: z.object({ label: labelSchema }).nullish(),
     }),
-    z.object({
+    z.strictObject({
       ...commonFields,
       type: z.literal('interaction'),
       input: z.object({ a: z.string().min(1).max(MAX_TEXT_CHARS), b: z.string().min(1).max(MAX_TEXT_CHARS) }),
@@ -69,7 +70,7 @@ export type Experience = z.infer<typeof experienceSchema>;
 
 export const MAX_EXPERIENCES_PER_BATCH = 5000;
 
-export const experiencesRequestSchema = z.object({
+export const experiencesRequestSchema = z.strictObject({
   experiences: z.array(experienceSchema).min(1).max(MAX_EXPERIENCES_PER_BATCH),
 });
 export const experiencesResponseSchema = z.object({
@@ -79,7 +80,7 @@ export const experiencesResponseSchema = z.object({
 });
 
 /** A file in the drop folder: `experiences_<kind>_<epoch>.json`. */
-export const dropFileSchema = z.object({
+export const dropFileSchema = z.strictObject({
   batch_id: idSchema,
   model_type: modelTypeSchema,
   experiences: z.array(experienceSchema).min(1),

@@ -6,7 +6,7 @@ import { JOB_STATES, LEASE_STATES, LOCK_STATES } from './lifecycles.ts';
 import { resourceVectorSchema } from './resources.ts';
 import { MAX_EPOCHS, trainerConfigSchema } from './trainer.ts';
 
-export const jobSubmitSchema = z.object({
+export const jobSubmitSchema = z.strictObject({
   job_id: idSchema.optional(),
   model_type: modelTypeSchema,
   priority: priorityClassSchema.optional(),
@@ -74,7 +74,7 @@ export const lockSchema = z
   .meta({ id: 'Lock' });
 export type Lock = z.infer<typeof lockSchema>;
 export const locksSchema = z.object({ locks: z.array(lockSchema) });
-export const lockAcquireSchema = z.object({
+export const lockAcquireSchema = z.strictObject({
   holder: idSchema,
   ttl_seconds: z.number().positive().max(86_400).optional(),
 });
@@ -84,7 +84,7 @@ export const lockGrantedSchema = z.object({
   token: tokenSchema,
   ttl_seconds: z.number(),
 });
-export const lockHeldRequestSchema = z.object({ holder: idSchema, token: tokenSchema });
+export const lockHeldRequestSchema = z.strictObject({ holder: idSchema, token: tokenSchema });
 export const lockReleasedSchema = z.object({ name: z.string(), released: z.boolean() });
 
 /** The name of the lock of training slot n. */
@@ -92,7 +92,7 @@ export function slotLockName(slot: number): string {
   return `training/${slot}`;
 }
 
-export const leaseRequestSchema = z.object({
+export const leaseRequestSchema = z.strictObject({
   holder: idSchema.meta({ description: 'the job' }),
   model_type: modelTypeSchema,
   need: resourceVectorSchema.omit({ host_id: true }).optional(),

@@ -228,6 +228,11 @@ export class Coordinator {
         return store.expireLease(decision.leaseId, now());
       case 'grant_lease':
         return store.grantLease(decision.leaseId, decision.reason, now());
+      case 'refuse_lease':
+        return store.refuseLease(decision.leaseId, decision.reason, now());
+      case 'explain_lease':
+        await store.explainLease(decision.leaseId, decision.reason);
+        return false;
       case 'drain':
         return store.drainLease(decision.leaseId, decision.reason, now());
       case 'start':

@@ -54,6 +54,9 @@ export interface CoordinatorStore {
   takeSlot(jobId: string, slot: number, reason: string, nowMs: number): Promise<boolean>;
   drainLease(leaseId: string, reason: string, nowMs: number): Promise<boolean>;
   grantLease(leaseId: string, reason: string, nowMs: number): Promise<boolean>;
+  refuseLease(leaseId: string, reason: string, nowMs: number): Promise<boolean>;
+  /** Says why a lease waits. */
+  explainLease(leaseId: string, reason: string): Promise<void>;
   expireLease(leaseId: string, nowMs: number): Promise<boolean>;
   /** Ends whatever this holder has: its lease, then its slot lock. For holders that are not jobs of this queue. */
   releaseHolder(holder: string, reason: string, nowMs: number): Promise<void>;

@@ -20,7 +20,10 @@ export async function reconcileRuns(
   const silentLeases = leases.filter(
     (l) =>
       l.state === 'expired_unconfirmed' ||
-      (l.state !== 'granted' && !ours.has(l.holder) && !isHolding(slots, l.holder)),
+      (l.state !== 'granted' &&
+        (l.expiresAtMs ?? nowMs) <= nowMs &&
+        !ours.has(l.holder) &&
+        !isHolding(slots, l.holder)),
   );
   const silent = new Set([...silentSlots.map((s) => s.holder ?? ''), ...silentLeases.map((l) => l.holder)]);
   for (const holder of silent) {

@@ -15,3 +15,4 @@ export * from './rollout/engine.ts';
 export * from './versioning.ts';
 export * from './backoff.ts';
 export * from './retention.ts';
+export * from './invariants.ts';

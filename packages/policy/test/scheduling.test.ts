@@ -67,7 +67,7 @@ function snapshot(over: Partial<SchedulingSnapshot> = {}): SchedulingSnapshot {
 }
 const kinds = (s: SchedulingSnapshot) =>
   schedule(s)
-    .filter((d) => d.type !== 'explain')
+    .filter((d) => d.type !== 'explain' && d.type !== 'explain_lease')
     .map((d) => d.type);
 
 describe('order', () => {
@@ -309,6 +309,38 @@ describe('slots', () => {
         }),
       ),
       [],
+    );
+  });
+});
+
+describe('a need that is larger than the whole budget', () => {
+  test('a job never takes the slot, says why, and does not keep others from it', () => {
+    const jobs = [job({ jobId: 'huge', priority: 'critical', need: need(65) }), job({ jobId: 'small' })];
+    const decisions = schedule(snapshot({ jobs }));
+    assert.deepEqual(
+      decisions.flatMap((d) => (d.type === 'take_slot' ? [d.jobId] : [])),
+      ['small'],
+    );
+    const why = decisions.find((d) => d.type === 'explain' && d.jobId === 'huge');
+    assert.match(why?.type === 'explain' ? why.reason : '', /at most 64\.00 GB can ever be given/);
+  });
+
+  test('one that holds a slot already goes back at once', () => {
+    const waiting = job({ state: 'waiting_for_memory', leaseId: 'l1', waitingSinceMs: NOW, need: need(65) });
+    const slots = [{ slot: 0, holder: 'j1' }];
+    const decided = kinds(snapshot({ jobs: [waiting], slots, leases: [lease({ need: need(65) })] }));
+    assert.ok(decided.includes('requeue'), String(decided));
+  });
+
+  test('the lease of another is refused with the reason; one that may fit later waits and says for what', () => {
+    const leases = [
+      lease({ leaseId: 'never', holder: 'a', need: need(65) }),
+      lease({ leaseId: 'later', holder: 'b', need: need(60) }),
+    ];
+    const decisions = schedule(snapshot({ leases, memory: memory({ prime: null }) }));
+    assert.deepEqual(
+      decisions.map((d) => d.type),
+      ['refuse_lease', 'explain_lease'],
     );
   });
 });

@@ -57,7 +57,7 @@ export async function createHttpShell(options: HttpShellOptions): Promise<HttpSe
   const server = Fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
-    // A limit in MiB may come to a broken number of bytes.
+    // HTTP_BODY_LIMIT_MB may be a fraction; Fastify takes whole bytes only.
     bodyLimit: Math.floor(options.bodyLimitBytes),
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
@@ -65,6 +65,8 @@ export async function createHttpShell(options: HttpShellOptions): Promise<HttpSe
     frameworkErrors: (error, _req, reply) => void sendProblem(reply, codedFrom(error)),
     routerOptions: { maxParamLength: 512 },
   }).withTypeProvider<ZodTypeProvider>();
+  // JSON only; text is also what a page of another origin may send without asking.
+  server.removeContentTypeParser('text/plain');
   server.setValidatorCompiler(validatorCompiler);
   server.setSerializerCompiler(serializerCompiler);
   server.addHook('onRequest', async (req) => {
@@ -191,7 +193,7 @@ function codedFrom(error: unknown): CodedError {
   if (error instanceof CodedError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
     const issues = error.validation.map((v) => ({
-      path: `${error.validationContext}${v.instancePath.replaceAll('/', '.')}`,
+      path: `${error.validationContext}${v.instancePath.replaceAll('/', '.')}`.replace(/\.$/, ''),
       message: v.message ?? 'does not fit',
     }));
     return new CodedError('invalid_request', issues.map((i) => `${i.path}: ${i.message}`).join('; '), {

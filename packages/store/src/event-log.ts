@@ -84,9 +84,18 @@ export function createEventLog(db: Database): EventLog {
     return Number(row?.seq ?? 0);
   }
 
+  /** A reader that comes back after it has seen the last event: nothing more will come. */
+  async function isBehindLast({ stream, after, isLast }: FollowOptions): Promise<boolean> {
+    const last = await lastSeq(stream);
+    if (isLast === undefined || last === 0 || after < last) return false;
+    const [event] = await read(stream, last - 1, 1);
+    return event !== undefined && isLast(event);
+  }
+
   async function* follow(options: FollowOptions): AsyncGenerator<StoredEvent, void> {
     const { stream, signal } = options;
     setMaxListeners(FOLLOWERS_PER_STREAM_WARN, signal);
+    if (await isBehindLast(options)) return;
     let after = options.after;
     let pending = true;
     let wakeUp = (): void => undefined;

@@ -25,8 +25,8 @@ export interface AssistantOptions {
   readonly db: Database;
   readonly clock: Clock;
   readonly random: Random;
-  readonly prime: ServiceClient;
-  readonly onStored: () => void;
+  /** null: J-Prime is switched off; feedback on what it answered before is still taken. */
+  readonly prime: ServiceClient | null;
   readonly onEvidence: () => void;
 }
 
@@ -60,13 +60,15 @@ async function command(
   body: z.infer<typeof commandRequestSchema>,
 ): Promise<z.infer<typeof commandResponseSchema>> {
   const { db, clock, random, prime } = options;
+  if (prime === null)
+    throw new CodedError('service_unavailable', 'J-Prime is switched off (JARVIS_PRIME_ENABLED)');
   const interactionId = random.id('interaction');
   const request = { input: { text: body.text }, session_id: body.session_id ?? interactionId };
   const answer = await prime.post('/api/predict/nlu', request, predictResponseSchema, { repeatable: true });
   const interaction: Interaction = {
     interactionId,
     text: body.text,
-    intent: String(answer.output['intent']),
+    intent: intentOf(answer.output),
     confidence: answer.confidence,
     version: answer.version,
     arm: answer.arm,
@@ -76,6 +78,12 @@ async function command(
   await db.transaction((tx) => insertInteraction(tx, interaction));
   const { intent, confidence, version, arm } = interaction;
   return { interaction_id: interactionId, intent, confidence, version, arm };
+}
+
+function intentOf(output: Readonly<Record<string, unknown>>): string {
+  const intent = output['intent'];
+  if (typeof intent === 'string') return intent;
+  throw new CodedError('service_unavailable', 'J-Prime answered an nlu prediction without an intent');
 }
 
 async function feedback(
@@ -98,7 +106,6 @@ async function feedback(
     if (evidence !== null) await queueEvidence(tx, evidence, clock.now());
     return false;
   });
-  if (!repeated) options.onStored();
   if (!body.correct) options.onEvidence();
   return { interaction_id: body.interaction_id, stored: true, repeated };
 }

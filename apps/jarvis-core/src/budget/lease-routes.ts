@@ -1,4 +1,5 @@
 // HTTP of the memory leases: ask, look, renew, give back, follow.
+import { isDeepStrictEqual } from 'node:util';
 import {
   CodedError,
   isTerminal,
@@ -9,6 +10,7 @@ import {
   type Lease,
   type LeaseState,
   type ModelType,
+  type ResourceVector,
 } from '@jarvis/contracts';
 import {
   clientGone,
@@ -22,7 +24,7 @@ import {
 import type { Database, EventLog } from '@jarvis/store';
 import { z } from 'zod';
 import { findLease, LeaseTable, leaseStream, listLeases } from '../store/leases.ts';
-import { leaseOf } from '../store/rows.ts';
+import { leaseOf, type LeaseRow } from '../store/rows.ts';
 
 export interface LeaseRoutesOptions {
   readonly db: Database;
@@ -92,20 +94,37 @@ async function request(
   options: LeaseRoutesOptions,
   body: z.infer<typeof leaseRequestSchema>,
 ): Promise<Lease> {
-  const { db, random, clock, events, onChange } = options;
-  const leaseId = random.id('lease');
+  const { db, random, clock, events, leaseTtlSeconds, onChange } = options;
+  const leases = new LeaseTable(events);
   const need = body.need ?? { ram_bytes: options.defaultNeedBytes(body.model_type), vram_bytes: {} };
-  await db.transaction((tx) =>
-    new LeaseTable(events).request(tx, {
+  const leaseId = await db.transaction(async (tx) => {
+    const live = await leases.liveOf(tx, body.holder);
+    if (live !== undefined) return sameLease(live, need);
+    const leaseId = random.id('lease');
+    await leases.request(tx, {
       leaseId,
       holder: body.holder,
       need,
       reason: body.why,
       nowMs: clock.now(),
-    }),
-  );
+      ttlMs: leaseTtlSeconds * 1000,
+    });
+    return leaseId;
+  });
   onChange();
   return mustFind(options, leaseId);
+}
+
+/** Asked again (an answer may have been lost), a holder gets the lease that it has. */
+function sameLease(live: LeaseRow, need: Omit<ResourceVector, 'host_id'>): string {
+  const same =
+    Number(live.need_ram) === need.ram_bytes &&
+    isDeepStrictEqual(JSON.parse(live.need_vram), need.vram_bytes);
+  if (same) return live.lease_id;
+  throw new CodedError(
+    'job_conflict',
+    `${live.holder} has lease ${live.lease_id} with another need: give that back first`,
+  );
 }
 
 async function renew(options: LeaseRoutesOptions, leaseId: string): Promise<Lease> {
@@ -114,7 +133,11 @@ async function renew(options: LeaseRoutesOptions, leaseId: string): Promise<Leas
   const renewed = await db.transaction((tx) =>
     new LeaseTable(events).renew(tx, leaseId, clock.now(), leaseTtlSeconds * 1000),
   );
-  if (!renewed) throw new CodedError('lock_lost', `lease ${leaseId} is not granted any more`);
+  if (!renewed)
+    throw new CodedError(
+      'lock_lost',
+      `lease ${leaseId} is ${(await mustFind(options, leaseId)).state}: it cannot be renewed`,
+    );
   return mustFind(options, leaseId);
 }
 

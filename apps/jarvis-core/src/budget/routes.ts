@@ -1,12 +1,14 @@
 // HTTP of the budget: what is measured and reserved, and why the next job waits.
 import { type Budget, budgetSchema } from '@jarvis/contracts';
-import { availableBytes, isReserving, type MemoryView } from '@jarvis/policy';
-import { type HttpServer, isoOf } from '@jarvis/runtime';
+import { availableBytes, isReserving, type MemoryView, orderQueue } from '@jarvis/policy';
+import { type Clock, type HttpServer, isoOf } from '@jarvis/runtime';
 import type { Queue } from '../store/queue.ts';
 
 export interface BudgetRoutesOptions {
   readonly hostId: string;
   readonly queue: Queue;
+  readonly clock: Clock;
+  readonly agingMs: number;
   readonly memory: () => MemoryView | null;
 }
 
@@ -21,7 +23,13 @@ export function addBudgetRoutes(server: HttpServer, options: BudgetRoutesOptions
 async function budgetOf(options: BudgetRoutesOptions): Promise<Budget> {
   const memory = options.memory();
   const { jobs, leases } = await options.queue.load();
-  const waiting = jobs.filter((j) => j.state === 'queued' || j.state === 'waiting_for_memory')[0];
+  const [first] = orderQueue(
+    jobs.filter((j) => j.state === 'queued'),
+    options.clock.now(),
+    options.agingMs,
+  );
+  // One that holds a slot and waits for memory comes before all that wait for a slot.
+  const waiting = jobs.find((j) => j.state === 'waiting_for_memory') ?? first;
   const next = waiting === undefined ? null : await options.queue.reasonOf(waiting.jobId);
   const services = (memory?.services ?? []).map((s) => ({
     owner: s.owner,

@@ -1,8 +1,9 @@
 // The drop folder: files are claimed by rename, stored once, and removed; what cannot be read is set aside with the reason.
+// Names that do not end in .json, or begin with a dot, are somebody's who writes first and renames then: left alone.
 //
 //   events/experiences_nlu_1700000000.json -> events/.claimed/… -> stored -> removed
 //                                                               -> events/rejected/… + ….reason.txt
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   CodedError,
@@ -19,6 +20,10 @@ const FILES_PER_LOOK_MAX = 1_000;
 const FILE_BYTES_MAX = 64 * 1024 * 1024;
 /** A file that is not whole JSON may still be written; it is given this long after its last change. */
 const WRITING_GRACE_MS = 2_000;
+/** Files of one name that can be set aside beside each other. */
+const SAME_NAME_MAX = 1_000;
+/** The file is there, and will not be readable at the next look either. */
+const UNREADABLE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EISDIR', 'ELOOP']);
 
 export interface DropFolderOptions {
   readonly folder: string;
@@ -26,7 +31,6 @@ export interface DropFolderOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly intervalMs: number;
-  readonly onStored: () => void;
 }
 
 export function watchDropFolder(options: DropFolderOptions): Loop {
@@ -39,22 +43,30 @@ export function watchDropFolder(options: DropFolderOptions): Loop {
   });
 }
 
-export async function takeDroppedFiles(options: DropFolderOptions): Promise<void> {
+async function takeDroppedFiles(options: DropFolderOptions): Promise<void> {
   const claimed = join(options.folder, '.claimed');
   await mkdir(claimed, { recursive: true, mode: 0o700 });
   // What an earlier process claimed and did not finish comes first.
-  for (const name of await readdir(claimed)) await take(options, join(claimed, name), name);
-  const names = (await readdir(options.folder)).filter((n) => FILE_NAME.test(n)).sort();
+  for (const name of await readdir(claimed)) await take(options, claimed, name);
+  const names = (await readdir(options.folder))
+    .filter((n) => n.endsWith('.json') && !n.startsWith('.'))
+    .sort();
   for (const name of names.slice(0, FILES_PER_LOOK_MAX)) {
-    if (await isBeingWritten(options, join(options.folder, name))) continue;
+    if ((await isBeingWritten(options, name)) || (await exists(join(claimed, name)))) continue;
     await rename(join(options.folder, name), join(claimed, name));
-    await take(options, join(claimed, name), name);
+    await take(options, claimed, name);
   }
 }
 
-async function isBeingWritten(options: DropFolderOptions, path: string): Promise<boolean> {
-  const { mtimeMs, size } = await stat(path);
-  if (options.clock.now() - mtimeMs > WRITING_GRACE_MS || size > FILE_BYTES_MAX) return false;
+/** Also true of a file that is gone again: there is nothing to take now. */
+async function isBeingWritten({ folder, clock }: DropFolderOptions, name: string): Promise<boolean> {
+  const path = join(folder, name);
+  const found = await lstat(path).catch(() => null);
+  if (found === null) return true;
+  if (!found.isFile()) return false;
+  // A file from the future (another machine's clock) is not waited for.
+  if (Math.abs(clock.now() - found.mtimeMs) > WRITING_GRACE_MS || found.size > FILE_BYTES_MAX) return false;
+  if (!FILE_NAME.test(name)) return true;
   try {
     JSON.parse(await readFile(path, 'utf8'));
     return false;
@@ -63,11 +75,12 @@ async function isBeingWritten(options: DropFolderOptions, path: string): Promise
   }
 }
 
-async function take(options: DropFolderOptions, path: string, name: string): Promise<void> {
+/** Stores a claimed file or sets it aside. Throws only what another look may mend: the disk is full, say. */
+async function take(options: DropFolderOptions, folder: string, name: string): Promise<void> {
+  const path = join(folder, name);
   try {
-    const stored = await store(options, path);
+    const stored = await store(options, path, name);
     await rm(path);
-    if (stored > 0) options.onStored();
     options.logger.info(
       { file: name, stored },
       stored > 0 ? 'experiences taken from the drop folder' : 'this batch was stored before',
@@ -78,10 +91,22 @@ async function take(options: DropFolderOptions, path: string, name: string): Pro
   }
 }
 
-async function store(options: DropFolderOptions, path: string): Promise<number> {
-  if ((await stat(path)).size > FILE_BYTES_MAX)
+async function readDropped(path: string, name: string): Promise<string> {
+  if (!FILE_NAME.test(name))
+    throw new CodedError('invalid_request', 'its name has to be experiences_<kind>_<epoch>.json');
+  const found = await lstat(path);
+  // A link is not followed: it would let whoever may write here read what this process may read.
+  if (!found.isFile()) throw new CodedError('path_not_allowed', 'it is a link or a folder, not a file');
+  if (found.size > FILE_BYTES_MAX)
     throw new CodedError('body_too_large', `the file is larger than ${FILE_BYTES_MAX} bytes`);
-  const parsed = dropFileSchema.safeParse(parseJson(await readFile(path, 'utf8')));
+  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (!UNREADABLE.has(error.code ?? '')) throw error;
+    throw new CodedError('invalid_request', `the file cannot be read: ${error.message}`);
+  });
+}
+
+async function store(options: DropFolderOptions, path: string, name: string): Promise<number> {
+  const parsed = dropFileSchema.safeParse(parseJson(await readDropped(path, name)));
   if (!parsed.success)
     throw new CodedError(
       'invalid_request',
@@ -122,7 +147,24 @@ async function setAside(
 ): Promise<void> {
   const rejected = join(options.folder, 'rejected');
   await mkdir(rejected, { recursive: true, mode: 0o700 });
-  await writeFile(join(rejected, `${name}.reason.txt`), `${why.code}: ${why.message}\n`, { mode: 0o600 });
-  await rename(path, join(rejected, name));
+  const free = await freeName(rejected, name);
+  await writeFile(join(rejected, `${free}.reason.txt`), `${why.code}: ${why.message}\n`, { mode: 0o600 });
+  await rename(path, join(rejected, free));
   options.logger.warn({ file: name, code: why.code }, `set aside in rejected/: ${why.message}`);
+}
+
+/** Two files of one name are both kept. */
+async function freeName(folder: string, name: string): Promise<string> {
+  for (let n = 0; n < SAME_NAME_MAX; n += 1) {
+    const candidate = n === 0 ? name : `${name}.${n}`;
+    if (!(await exists(join(folder, candidate)))) return candidate;
+  }
+  throw new Error(`${folder} has ${SAME_NAME_MAX} files of the name ${name}: clear it`);
+}
+
+function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -20,7 +20,6 @@ export interface ExperienceRoutesOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly datasets: string;
-  readonly onStored: () => void;
 }
 
 export function addExperienceRoutes(server: HttpServer, options: ExperienceRoutesOptions): void {
@@ -35,13 +34,11 @@ export function addExperienceRoutes(server: HttpServer, options: ExperienceRoute
         response: { 200: experiencesResponseSchema },
       },
     },
-    async (req) => {
+    (req) => {
       const batchId = req.headers['idempotency-key'] ?? random.id('batch');
-      const stored = await db.transaction((tx) =>
+      return db.transaction((tx) =>
         storeBatch(tx, { batchId, source: 'api', experiences: req.body.experiences, nowMs: clock.now() }),
       );
-      options.onStored();
-      return stored;
     },
   );
   server.get(

@@ -34,7 +34,8 @@ export interface OutsideOptions {
 export class Outside implements Performer {
   readonly #options: OutsideOptions;
   readonly #tasks = new Map<string, { abort: AbortController; done: Promise<void> }>();
-  #mayRestore = false;
+  /** True at first: an earlier process may have asked for room, and to restore what is there changes nothing. */
+  #mayRestore = true;
 
   constructor(options: OutsideOptions) {
     this.#options = options;
@@ -48,7 +49,7 @@ export class Outside implements Performer {
     for (const job of work.cancel) wanted.set(`cancel ${job.jobId}`, (signal) => this.#cancel(job, signal));
     for (const lease of work.drain)
       wanted.set(`drain ${lease.leaseId}`, (signal) => this.#drain(lease, signal));
-    if (work.restore && this.#mayRestore) wanted.set('restore', () => this.#restore());
+    if (work.restore && this.#mayRestore) wanted.set('restore', (signal) => this.#restore(signal));
     if (work.drain.length > 0) this.#mayRestore = true;
     for (const [key, task] of this.#tasks) if (!wanted.has(key)) task.abort.abort();
     for (const [key, run] of wanted) if (!this.#tasks.has(key)) this.#begin(key, run);
@@ -88,10 +89,7 @@ export class Outside implements Performer {
           post({ type: 'run_refused', jobId: job.jobId, token, ...refusal });
           return;
         }
-        logger.warn(
-          { job_id: job.jobId, err: error },
-          'Reactor Core could not be asked to start; trying again',
-        );
+        logger.warn({ job_id: job.jobId, err: error }, 'the run could not be started; trying again');
         await this.#pause(attempt, signal);
       }
     }
@@ -182,9 +180,18 @@ export class Outside implements Performer {
     await waitForAbort(signal);
   }
 
-  async #restore(): Promise<void> {
-    await this.#options.prime?.post('/api/memory/restore', {}, restoreResponseSchema, { repeatable: true });
-    this.#mayRestore = false;
+  async #restore(signal: AbortSignal): Promise<void> {
+    const { prime, logger } = this.#options;
+    for (let attempt = 0; prime !== null && !signal.aborted; attempt += 1) {
+      try {
+        await prime.post('/api/memory/restore', {}, restoreResponseSchema, { once: true });
+        break;
+      } catch (error) {
+        logger.debug({ err: error }, 'J-Prime could not be told to restore; trying again');
+        await this.#pause(attempt, signal);
+      }
+    }
+    if (!signal.aborted) this.#mayRestore = false;
   }
 
   async #pause(attempt: number, signal: AbortSignal): Promise<void> {
@@ -199,7 +206,8 @@ export class Outside implements Performer {
 
 /** What an answer of Reactor Core means for the job; null when there was no answer, and asking again is right. */
 function refusalOf(error: unknown): { reason: string; final: boolean; retryAfterMs: number } | null {
-  if (!(error instanceof CodedError)) throw error;
+  // Not of Reactor Core: the data set could not be written, say. What is in the way may go away.
+  if (!(error instanceof CodedError)) return null;
   if (error.code === 'service_unavailable' || error.code === 'internal') return null;
   const retryAfterMs = (error.details.retry_after_seconds ?? 1) * 1000;
   const passing =

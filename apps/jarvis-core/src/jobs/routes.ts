@@ -15,6 +15,7 @@ import type { Coordinator } from '@jarvis/coordinator';
 import { clientGone, type HttpServer, lastEventId, sendSse, type SseMessage } from '@jarvis/runtime';
 import type { Database, EventLog, StoredEvent } from '@jarvis/store';
 import { z } from 'zod';
+import { countTrainable } from '../store/experiences.ts';
 import { findJob, JOB_LIST_MAX, jobStream, listJobs } from '../store/queue.ts';
 
 export interface JobRoutesOptions {
@@ -37,6 +38,12 @@ export function addJobRoutes(server: HttpServer, options: JobRoutesOptions): voi
       },
     },
     async (req) => {
+      const { model_type } = req.body;
+      if ((await countTrainable(db, model_type)) === 0)
+        throw new CodedError(
+          'dataset_empty',
+          `no ${model_type} experience has an expected output yet: there is nothing to learn from`,
+        );
       const { jobId, joined } = await coordinator.submit({ ...req.body, source: 'asked' });
       return { job: await mustFind(db, jobId), joined };
     },

@@ -10,12 +10,13 @@ import {
 import type { Clock, HttpServer } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { z } from 'zod';
-import { acquireLock, listLocks, releaseLock, renewLock } from '../store/locks.ts';
+import { acquireLock, listLocks, releaseLock, renewLock, slotOf } from '../store/locks.ts';
 
 export interface LockRoutesOptions {
   readonly db: Database;
   readonly clock: Clock;
   readonly ttlSeconds: number;
+  readonly slots: number;
   readonly onChange: () => void;
 }
 
@@ -40,6 +41,7 @@ export function addLockRoutes(server: HttpServer, options: LockRoutesOptions): v
     },
     async (req) => {
       const { name } = req.params;
+      refuseMissingSlot(name, options.slots);
       const ttlSeconds = req.body.ttl_seconds ?? options.ttlSeconds;
       const request = { name, holder: req.body.holder, nowMs: clock.now(), ttlMs: ttlSeconds * 1000 };
       const token = await db.transaction((tx) => acquireLock(tx, request));
@@ -61,12 +63,12 @@ export function addLockRoutes(server: HttpServer, options: LockRoutesOptions): v
     async (req) => {
       const { name } = req.params;
       const { holder, token } = req.body;
-      const renewed = await db.transaction((tx) =>
+      const ttlMs = await db.transaction((tx) =>
         renewLock(tx, { name, holder, token, nowMs: clock.now(), ttlMs: options.ttlSeconds * 1000 }),
       );
-      if (!renewed)
+      if (ttlMs === null)
         throw new CodedError('lock_lost', `${holder} does not hold ${name} with token ${token} any more`);
-      return { name, holder, token, ttl_seconds: options.ttlSeconds };
+      return { name, holder, token, ttl_seconds: ttlMs / 1000 };
     },
   );
   server.post(
@@ -86,6 +88,13 @@ export function addLockRoutes(server: HttpServer, options: LockRoutesOptions): v
       return { name, released };
     },
   );
+}
+
+/** Also a slot that a larger configuration once had: its row stays, so that its tokens go on growing. */
+function refuseMissingSlot(name: string, slots: number): void {
+  const slot = slotOf(name);
+  if (slot !== null && slot >= slots)
+    throw new CodedError('not_found', `there is no slot ${name} (MAX_CONCURRENT_TRAINING_JOBS is ${slots})`);
 }
 
 async function heldByAnother(db: Database, name: string): Promise<CodedError> {

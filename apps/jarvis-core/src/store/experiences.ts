@@ -108,6 +108,14 @@ export async function countNew(db: Database, modelType: ModelType): Promise<numb
   return Number(row?.n ?? 0);
 }
 
+/** Experiences of a kind that have an expected output, seeds among them. */
+export async function countTrainable(db: Database, modelType: ModelType): Promise<number> {
+  const row = await db.get<{ n: number | string }>(
+    sql`SELECT COALESCE(SUM(trainable), 0) AS n FROM experience_counts WHERE model_type = ${modelType}`,
+  );
+  return Number(row?.n ?? 0);
+}
+
 export async function countAll(db: Database): Promise<number> {
   const row = await db.get<{ n: number | string }>(
     sql`SELECT COALESCE(SUM(total), 0) AS n FROM experience_counts`,

@@ -77,6 +77,14 @@ export async function removeEvidence(tx: Transaction, ids: readonly string[]): P
   if (ids.length > 0) await tx.run(sql`DELETE FROM evidence_outbox WHERE evidence_id IN (${join([...ids])})`);
 }
 
+/** Takes out of the outbox what Reactor Core will never accept, and keeps it with the reason. */
+export async function refuseEvidence(tx: Transaction, evidence: Evidence, reason: string): Promise<void> {
+  await tx.run(
+    sql`INSERT INTO evidence_refused (evidence_id, body, reason) VALUES (${evidence.evidence_id}, ${JSON.stringify(evidence)}, ${reason})`,
+  );
+  await removeEvidence(tx, [evidence.evidence_id]);
+}
+
 export async function countEvidence(db: Database): Promise<number> {
   const row = await db.get<{ n: number | string }>(sql`SELECT COUNT(*) AS n FROM evidence_outbox`);
   return Number(row?.n ?? 0);

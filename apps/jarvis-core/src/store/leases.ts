@@ -4,6 +4,9 @@ import { type Database, type EventLog, join, sql, type Transaction } from '@jarv
 import { isoOf } from '@jarvis/runtime';
 import type { LeaseRow } from './rows.ts';
 
+/** An expired lease is not renewed: its holder was silent, and what it holds is found out first. */
+const RENEWABLE: readonly LeaseState[] = ['requested', 'draining', 'granted'];
+
 export function leaseStream(leaseId: string): string {
   return `lease/${leaseId}`;
 }
@@ -32,11 +35,14 @@ export class LeaseTable {
       need: Omit<ResourceVector, 'host_id'>;
       reason: string;
       nowMs: number;
+      /** How long it may wait without being renewed; none for the jobs of the queue. */
+      ttlMs?: number;
     },
   ): Promise<void> {
     await tx.run(sql`
-      INSERT INTO leases (lease_id, holder, state, need_ram, need_vram, reason, requested_at)
-      VALUES (${lease.leaseId}, ${lease.holder}, 'requested', ${lease.need.ram_bytes}, ${JSON.stringify(lease.need.vram_bytes)}, ${lease.reason}, ${lease.nowMs})`);
+      INSERT INTO leases (lease_id, holder, state, need_ram, need_vram, reason, requested_at, expires_at)
+      VALUES (${lease.leaseId}, ${lease.holder}, 'requested', ${lease.need.ram_bytes}, ${JSON.stringify(lease.need.vram_bytes)}, ${lease.reason}, ${lease.nowMs},
+        ${lease.ttlMs === undefined ? null : lease.nowMs + lease.ttlMs})`);
     await this.#tell(tx, lease.leaseId, 'requested', lease);
   }
 
@@ -61,9 +67,23 @@ export class LeaseTable {
       await this.change(tx, { leaseId: lease.lease_id, to: 'released', reason, nowMs });
   }
 
+  /** Says why it waits. No event: nothing has happened to it. */
+  async explain(tx: Transaction, leaseId: string, reason: string): Promise<void> {
+    await tx.run(
+      sql`UPDATE leases SET reason = ${reason} WHERE lease_id = ${leaseId} AND state IN ('requested', 'draining')`,
+    );
+  }
+
+  /** The lease that a holder waits for or has: one at a time, so that its memory is counted once and whole. */
+  async liveOf(tx: Transaction, holder: string): Promise<LeaseRow | undefined> {
+    return tx.get<LeaseRow>(
+      sql`SELECT * FROM leases WHERE holder = ${holder} AND state IN (${join(sourcesOf(LEASE_LIFECYCLE, 'released'))}) LIMIT 1`,
+    );
+  }
+
   async renew(tx: Transaction, leaseId: string, nowMs: number, ttlMs: number): Promise<boolean> {
     const changes = await tx.run(
-      sql`UPDATE leases SET expires_at = ${nowMs + ttlMs} WHERE lease_id = ${leaseId} AND state = 'granted'`,
+      sql`UPDATE leases SET expires_at = ${nowMs + ttlMs} WHERE lease_id = ${leaseId} AND state IN (${join(RENEWABLE)})`,
     );
     return changes === 1;
   }

@@ -35,28 +35,32 @@ export async function acquireLock(tx: Transaction, request: LockRequest): Promis
       throw new CodedError('not_found', `there is no slot ${name} (MAX_CONCURRENT_TRAINING_JOBS)`);
     await tx.run(sql`INSERT INTO locks (name, state, token) VALUES (${name}, 'free', 0)`);
   } else if (row.state === 'held' && row.holder === holder) {
-    await tx.run(sql`UPDATE locks SET expires_at = ${nowMs + ttlMs} WHERE name = ${name}`);
+    await tx.run(sql`UPDATE locks SET expires_at = ${nowMs + ttlMs}, ttl_ms = ${ttlMs} WHERE name = ${name}`);
     return Number(row.token);
   } else if (row.state === 'held' && (slotOf(name) !== null || Number(row.expires_at) > nowMs)) {
     return null;
   }
   const granted = await tx.get<{ token: number | string }>(sql`
-    UPDATE locks SET state = 'held', holder = ${holder}, token = token + 1, expires_at = ${nowMs + ttlMs}
+    UPDATE locks SET state = 'held', holder = ${holder}, token = token + 1, expires_at = ${nowMs + ttlMs}, ttl_ms = ${ttlMs}
     WHERE name = ${name} AND (state IN (${join(sourcesOf(LOCK_LIFECYCLE, 'held'))}) OR expires_at <= ${nowMs}) RETURNING token`);
   return granted === undefined ? null : Number(granted.token);
 }
 
-/** False when this token no longer holds it. A slot's holder is a job: it may renew late, as long as nobody took it. */
+/**
+ * Holds on for as long as was asked for with the grant (`request.ttlMs` where that is not known); answers for how many
+ * ms, null when this token no longer holds it. A slot's holder is a job: it may renew late, as long as nobody took it.
+ */
 export async function renewLock(
   tx: Transaction,
   request: LockRequest & { readonly token: number },
-): Promise<boolean> {
+): Promise<number | null> {
   const { name, holder, token, nowMs, ttlMs } = request;
   const late = slotOf(name) !== null;
-  const changes = await tx.run(sql`
-    UPDATE locks SET expires_at = ${nowMs + ttlMs}
-    WHERE name = ${name} AND state = 'held' AND holder = ${holder} AND token = ${token} AND (${late ? 1 : 0} = 1 OR expires_at > ${nowMs})`);
-  return changes === 1;
+  const renewed = await tx.get<{ ttl_ms: number | string }>(sql`
+    UPDATE locks SET ttl_ms = COALESCE(ttl_ms, ${ttlMs}), expires_at = ${nowMs} + COALESCE(ttl_ms, ${ttlMs})
+    WHERE name = ${name} AND state = 'held' AND holder = ${holder} AND token = ${token} AND (${late ? 1 : 0} = 1 OR expires_at > ${nowMs})
+    RETURNING ttl_ms`);
+  return renewed === undefined ? null : Number(renewed.ttl_ms);
 }
 
 export async function releaseLock(

@@ -51,4 +51,11 @@ export const MIGRATIONS: readonly Migration[] = [
       );
       CREATE TABLE evidence_outbox (evidence_id TEXT PRIMARY KEY, body TEXT NOT NULL, created_at BIGINT NOT NULL);`,
   },
+  {
+    id: 4,
+    name: 'a lock is renewed for as long as it was granted; evidence that is refused is kept apart',
+    sql: `
+      ALTER TABLE locks ADD COLUMN ttl_ms BIGINT;
+      CREATE TABLE evidence_refused (evidence_id TEXT PRIMARY KEY, body TEXT NOT NULL, reason TEXT NOT NULL);`,
+  },
 ];

@@ -22,7 +22,7 @@ import type {
 } from '@jarvis/coordinator';
 import { isoOf, type Random } from '@jarvis/runtime';
 import { type Database, type EventLog, join, type Sql, sql, type Transaction } from '@jarvis/store';
-import { LeaseTable } from './leases.ts';
+import { findLease, LeaseTable } from './leases.ts';
 import { acquireLock, releaseLocksOf, slotOf } from './locks.ts';
 import {
   type JobRow,
@@ -36,6 +36,8 @@ import {
 
 const LIVE_STATES = (Object.keys(JOB_LIFECYCLE) as JobState[]).filter((s) => !isTerminal(JOB_LIFECYCLE, s));
 const LIVE_LEASES = ['requested', 'draining', 'granted', 'expired_unconfirmed'];
+/** A job whose data set is not frozen yet will learn from what has come in meanwhile: another of its kind joins it. */
+const JOINED_STATES: readonly JobState[] = ['queued', 'waiting_for_memory', 'starting'];
 const REQUEUED_FROM = sourcesOf(JOB_LIFECYCLE, 'queued');
 
 export function jobStream(jobId: string): string {
@@ -47,6 +49,8 @@ export interface QueueOptions {
   readonly events: EventLog;
   readonly random: Random;
   readonly hostId: string;
+  /** Slots that may be taken; one beyond them, from a larger configuration, is only waited for. */
+  readonly slots: number;
   readonly lockTtlMs: number;
   readonly leaseTtlMs: number;
   readonly epochs: number;
@@ -74,7 +78,7 @@ export class Queue implements CoordinatorStore {
   }
 
   async load(): Promise<StoredState> {
-    const { db, hostId } = this.#options;
+    const { db, hostId, slots } = this.#options;
     const jobs = await db.all<JobRow>(
       sql`SELECT * FROM jobs WHERE state IN (${join(LIVE_STATES)}) ORDER BY submitted_at`,
     );
@@ -86,7 +90,7 @@ export class Queue implements CoordinatorStore {
       jobs: jobs.map((row) => storedJobOf(row, hostId)),
       slots: locks.flatMap((row) => {
         const slot = slotOf(row.name);
-        return slot === null
+        return slot === null || (slot >= slots && row.state === 'free')
           ? []
           : [
               {
@@ -109,7 +113,8 @@ export class Queue implements CoordinatorStore {
         throw new CodedError('job_conflict', `job ${known.job_id} is a ${known.model_type} job`);
       }
       const waiting = await tx.get<JobRow>(sql`
-        SELECT * FROM jobs WHERE model_type = ${submission.model_type} AND state = 'queued' AND dataset_sha256 IS NULL AND cancel_requested = 0 LIMIT 1`);
+        SELECT * FROM jobs WHERE model_type = ${submission.model_type} AND state IN (${join(JOINED_STATES)}) AND dataset_sha256 IS NULL AND cancel_requested = 0
+        ORDER BY submitted_at LIMIT 1`);
       if (waiting !== undefined && submission.job_id === undefined)
         return { jobId: waiting.job_id, joined: true };
       return { jobId: await this.#insert(tx, submission, nowMs), joined: false };
@@ -173,6 +178,16 @@ export class Queue implements CoordinatorStore {
     return this.#attempt((tx) =>
       this.#leases.change(tx, { leaseId, to: 'granted', reason, nowMs, ttlMs: this.#options.leaseTtlMs }),
     );
+  }
+
+  refuseLease(leaseId: string, reason: string, nowMs: number): Promise<boolean> {
+    return this.#attempt((tx) => this.#leases.change(tx, { leaseId, to: 'refused', reason, nowMs }));
+  }
+
+  async explainLease(leaseId: string, reason: string): Promise<void> {
+    const row = await findLease(this.#options.db, leaseId);
+    if (row === undefined || row.reason === reason) return;
+    await this.#options.db.transaction((tx) => this.#leases.explain(tx, leaseId, reason));
   }
 
   expireLease(leaseId: string, nowMs: number): Promise<boolean> {

@@ -2,19 +2,22 @@
 //
 //   1 observe   expired leases become unconfirmed; a slot whose holder has ended is given back
 //   2 order     the queue by effective class and submit time
-//   3 fit       which requested leases fit into memory now
+//   3 fit       which requested leases fit into memory now, and which never will
 //   4 negotiate ask J-Prime for what is missing
 //   5 admit     granted: start; a free slot: the first of the queue takes it
 //   6 requeue   waited too long for memory, or a higher class came: back to the queue
 //   7 explain   a sentence for each job that waits
 import { PRIORITY_RANK } from '@jarvis/contracts';
-import { fitLease } from './fit.ts';
+import { fitLease, neverFits } from './fit.ts';
 import { orderQueue } from './order.ts';
 import type { JobView, LeaseView, SchedulingSnapshot } from './snapshot.ts';
 
 export type Decision =
   | { readonly type: 'expire_lease'; readonly leaseId: string }
   | { readonly type: 'grant_lease'; readonly leaseId: string; readonly reason: string }
+  /** It can never be granted. */
+  | { readonly type: 'refuse_lease'; readonly leaseId: string; readonly reason: string }
+  | { readonly type: 'explain_lease'; readonly leaseId: string; readonly reason: string }
   | { readonly type: 'drain'; readonly leaseId: string; readonly bytes: number; readonly reason: string }
   | { readonly type: 'start'; readonly jobId: string; readonly reason: string }
   | { readonly type: 'take_slot'; readonly jobId: string; readonly slot: number; readonly reason: string }
@@ -29,7 +32,12 @@ export function schedule(snapshot: SchedulingSnapshot): Decision[] {
     snapshot.nowMs,
     snapshot.options.agingMs,
   );
-  const due = queue.filter((j) => j.notBeforeMs === null || j.notBeforeMs <= snapshot.nowMs);
+  // A job that is larger than the whole budget would take the slot and wait in it for ever.
+  const due = queue.filter(
+    (j) =>
+      (j.notBeforeMs === null || j.notBeforeMs <= snapshot.nowMs) &&
+      neverFits(j.need, snapshot.memory) === null,
+  );
   const fitted = fitAndNegotiate(snapshot, leases);
   const starts = admitGranted(snapshot, leases);
   const requeues = requeue(snapshot, due, fitted.waiting);
@@ -64,6 +72,8 @@ interface Fitted {
 function fitAndNegotiate(snapshot: SchedulingSnapshot, leases: readonly LeaseView[]): Fitted {
   const decisions: Decision[] = [];
   const waiting = new Map<string, string>();
+  // Jobs of the queue are explained, and sent back, as jobs.
+  const jobs = new Set(snapshot.jobs.map((j) => j.jobId));
   let current = [...leases];
   for (const lease of leases.filter((l) => l.state === 'requested' || l.state === 'draining')) {
     const fit = fitLease(lease, snapshot, current);
@@ -73,9 +83,12 @@ function fitAndNegotiate(snapshot: SchedulingSnapshot, leases: readonly LeaseVie
       continue;
     }
     waiting.set(lease.holder, fit.reason);
-    if (lease.state === 'requested' && fit.missingBytes > 0 && snapshot.memory?.prime != null) {
+    const ours = jobs.has(lease.holder);
+    const never = ours ? null : neverFits(lease.need, snapshot.memory);
+    if (never !== null) decisions.push({ type: 'refuse_lease', leaseId: lease.leaseId, reason: never });
+    else if (lease.state === 'requested' && fit.missingBytes > 0 && snapshot.memory?.prime != null)
       decisions.push({ type: 'drain', leaseId: lease.leaseId, bytes: fit.missingBytes, reason: fit.reason });
-    }
+    else if (!ours) decisions.push({ type: 'explain_lease', leaseId: lease.leaseId, reason: fit.reason });
   }
   return { decisions, waiting };
 }
@@ -94,7 +107,7 @@ function admitGranted(snapshot: SchedulingSnapshot, leases: readonly LeaseView[]
     .map((j) => ({ type: 'start', jobId: j.jobId, reason: 'it has a slot and its memory' }));
 }
 
-/** Back to the queue: who waited too long, and the lowest of those who wait when a higher base class has no slot. */
+/** Back to the queue: who asks for more than there ever is, who waited too long, and the lowest of those who wait when a higher base class has no slot. */
 function requeue(
   snapshot: SchedulingSnapshot,
   due: readonly JobView[],
@@ -102,6 +115,11 @@ function requeue(
 ): Decision[] {
   const { nowMs, options } = snapshot;
   const stuck = snapshot.jobs.filter((j) => j.state === 'waiting_for_memory' && waiting.has(j.jobId));
+  const hopeless = stuck.flatMap((j): Decision[] => {
+    const reason = neverFits(j.need, snapshot.memory);
+    return reason === null ? [] : [{ type: 'requeue', jobId: j.jobId, reason }];
+  });
+  if (hopeless.length > 0) return hopeless;
   const late = stuck.filter((j) => nowMs - (j.waitingSinceMs ?? nowMs) >= options.slotTimeoutMs);
   if (late.length > 0) {
     const seconds = Math.round(options.slotTimeoutMs / 1000);
@@ -157,6 +175,7 @@ function explain(
     .map((job, position): Decision => {
       const retry = job.notBeforeMs !== null && job.notBeforeMs > snapshot.nowMs;
       const reason =
+        neverFits(job.need, snapshot.memory) ??
         snapshot.reactorAway ??
         (retry
           ? `tried again at ${new Date(job.notBeforeMs ?? 0).toISOString()}`

@@ -1,5 +1,5 @@
 // Whether a need fits into memory now (I2): max(reserved, measured) of each owned tree + others + safety <= budget.
-import { BYTES_PER_GB, type LeaseState } from '@jarvis/contracts';
+import { BYTES_PER_GB, type LeaseState, type ResourceVector } from '@jarvis/contracts';
 import type { LeaseView, MemoryView, SchedulingSnapshot } from './snapshot.ts';
 
 /** A lease in these states keeps its memory from everybody else. */
@@ -18,6 +18,14 @@ export function availableBytes(memory: MemoryView, leases: readonly LeaseView[])
   }
   const training = [...holders.values()].reduce((sum, bytes) => sum + bytes, 0);
   return memory.budgetBytes - memory.safetyBytes - memory.othersBytes - services - training;
+}
+
+/** Why a need can never be met, whatever else goes away; null when it could. */
+export function neverFits(need: ResourceVector, memory: MemoryView | null): string | null {
+  if (memory === null) return null;
+  const most = memory.budgetBytes - memory.safetyBytes;
+  if (need.ram_bytes <= most) return null;
+  return `it needs ${gb(need.ram_bytes)} and at most ${gb(most)} can ever be given: lower its need or raise MAX_TOTAL_MEMORY_GB`;
 }
 
 export type Fit =
