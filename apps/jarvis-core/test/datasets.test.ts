@@ -68,7 +68,7 @@ test('the newest label of an input wins, whatever its case and spacing; what has
   );
 });
 
-test('of many, the newest tenth is held out for the gate; of few, and of the seeds, nothing is', async (t) => {
+test('of many, the newest of what is new is held out for the gate; of few, and of the seeds, nothing is', async (t) => {
   const world = await makeWorld(t, { TRAINING_BASELINE_ENABLED: 'true', TRAINING_GATE_PERCENT: '10' });
   const seed = join(world.folder, 'seed.jsonl');
   await writeFile(
@@ -86,10 +86,30 @@ test('of many, the newest tenth is held out for the gate; of few, and of the see
   assert.equal(part(few.rows, 'train').length, 79);
   await core.store(commands(11, 'lights_on', 'new'));
   const many = await train(world, core);
-  assert.equal(part(many.rows, 'train').length, 84);
+  assert.equal(part(many.rows, 'train').length, 87);
   assert.deepEqual(
     part(many.rows, 'gate').map(textOf),
-    [5, 6, 7, 8, 9, 10].map((i) => `new ${i}`),
+    [8, 9, 10].map((i) => `new ${i}`),
+  );
+});
+
+test('what an earlier training had with the same label is not held out, what was relabelled since is', async (t) => {
+  const world = await makeWorld(t, { TRAINING_GATE_PERCENT: '10' });
+  const core = await startCore(world);
+  await core.store(commands(100));
+  const first = await train(world, core);
+  assert.equal(part(first.rows, 'gate').length, 10);
+  await core.store(commands(100));
+  const known = await train(world, core);
+  assert.equal(part(known.rows, 'gate').length, 0);
+  assert.equal(part(known.rows, 'train').length, 100);
+  await core.store(commands(30, 'lights_off'));
+  const relabelled = await train(world, core);
+  assert.deepEqual(
+    part(relabelled.rows, 'gate').map(textOf),
+    commands(100)
+      .slice(20, 30)
+      .map((c) => (c.type === 'command' ? c.input.text : '')),
   );
 });
 
