@@ -19,20 +19,22 @@ const runtime = 'packages/runtime';
 const processes = 'packages/process';
 const modelKinds = 'packages/model-kinds';
 const trainerKit = 'packages/trainer-kit';
+const failpoints = 'packages/failpoints';
 const testkit = 'packages/testkit';
 const supervisor = 'apps/supervisor';
 
-const underAService = [contracts, policy, store, runtime, processes, modelKinds];
+const underAService = [contracts, failpoints, policy, store, runtime, processes, modelKinds];
 
 export const IMPORT_TABLE: readonly Room[] = [
   { folder: contracts, rooms: [], npm: ['zod'], node: false },
   { folder: policy, rooms: [contracts], npm: ['@noble/hashes'], node: false },
   { folder: coordinator, rooms: [contracts, policy], npm: [], node: false },
-  { folder: runtime, rooms: [contracts, policy] },
+  { folder: failpoints, rooms: [], npm: ['zod'] },
+  { folder: runtime, rooms: [contracts, failpoints, policy] },
   { folder: processes, rooms: [contracts, policy] },
-  { folder: store, rooms: [contracts, policy] },
+  { folder: store, rooms: [contracts, failpoints, policy] },
   { folder: modelKinds, rooms: [contracts] },
-  { folder: trainerKit, rooms: [contracts, modelKinds] },
+  { folder: trainerKit, rooms: [contracts, failpoints, modelKinds] },
   { folder: 'apps/jarvis-core', rooms: [...underAService, coordinator] },
   { folder: 'apps/j-prime', rooms: underAService },
   { folder: 'apps/reactor-core', rooms: underAService },

@@ -1,8 +1,11 @@
 // J-Prime as a program: models in memory, routing between versions.
+import { armFailpoints } from '@jarvis/failpoints';
 import { createLogger, readConfigOrExit, runService, systemClock, systemRandom } from '@jarvis/runtime';
 import { startJPrime } from './app.ts';
 
 // oxlint-disable-next-line no-restricted-properties -- the edge where the environment comes in
-const config = readConfigOrExit({ environment: process.env, cwd: process.cwd() });
+const environment = process.env;
+armFailpoints(environment);
+const config = readConfigOrExit({ environment, cwd: process.cwd() });
 const logger = createLogger({ service: 'j-prime', level: config.env.JARVIS_LOG_LEVEL });
 await runService(logger, () => startJPrime({ config, clock: systemClock, random: systemRandom, logger }));

@@ -78,7 +78,9 @@ export async function startJarvisCore(options: AppOptions): Promise<Service> {
   try {
     const ground = await openGround(options, parts);
     const queue = createQueue(ground);
-    await ground.db.transaction((tx) => createSlotLocks(tx, ground.config.env.MAX_CONCURRENT_TRAINING_JOBS));
+    await ground.db.transaction('core.slots.create', (tx) =>
+      createSlotLocks(tx, ground.config.env.MAX_CONCURRENT_TRAINING_JOBS),
+    );
     const { coordinator, outside } = createCoordinator(ground, queue);
     parts.push(
       { name: 'work outside', stop: () => outside.stop() },

@@ -19,7 +19,7 @@ export function addInvariantRoutes(server: HttpServer, { db, slots, memory }: In
   };
   server.get('/api/invariants', { schema }, async () => {
     // In one transaction: read one after another, a write in between would look like a break.
-    const stored = await db.transaction(readStoredFacts);
+    const stored = await db.transaction('core.invariants.read', readStoredFacts);
     const measured = memory();
     const grantableBytes = measured === null ? null : measured.budgetBytes - measured.safetyBytes;
     return checkCoreInvariants({ ...stored, slotsAllowed: slots, grantableBytes });

@@ -33,7 +33,7 @@ async function setUp(t: TestContext, retryLimit = 2) {
   const folder = await tempFolder(t);
   const db = await openSqlite({ path: join(folder, 'core.db'), migrations: MIGRATIONS });
   t.after(() => db.close());
-  await db.transaction((tx) => createSlotLocks(tx, 1));
+  await db.transaction('test.step', (tx) => createSlotLocks(tx, 1));
   const clock = new ManualClock();
   const events = createEventLog(db);
   const queue = new Queue({
@@ -288,7 +288,7 @@ test("a stranger's slot and lease are given back when its time is over and React
   const { acquireLock } = await import('../src/store/locks.ts');
   const { LeaseTable } = await import('../src/store/leases.ts');
   const leases = new LeaseTable(s.events);
-  await s.db.transaction(async (tx) => {
+  await s.db.transaction('test.step', async (tx) => {
     await acquireLock(tx, { name: 'training/0', holder: 'stranger', nowMs: s.clock.now(), ttlMs: 60_000 });
     await leases.request(tx, {
       leaseId: 'l',

@@ -1,15 +1,8 @@
 // The HTTP server that every service has: schemas validate and document, errors are problems, strangers are kept out.
 import swagger from '@fastify/swagger';
 import { CodedError, type Identity, type Problem, problemSchema } from '@jarvis/contracts';
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  LogController,
-  type RawReplyDefaultExpression,
-  type RawRequestDefaultExpression,
-  type RawServerDefault,
-} from 'fastify';
+import { activeTrigger } from '@jarvis/failpoints';
+import Fastify, { type FastifyBaseLogger, type FastifyReply, LogController } from 'fastify';
 import {
   hasZodFastifySchemaValidationErrors,
   jsonSchemaTransform,
@@ -22,17 +15,10 @@ import { timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { addApiDocs } from './api-docs.ts';
 import { isLoopback } from './config.ts';
+import type { HttpServer } from './http-server.ts';
 import { PROBLEM_CONTENT_TYPE, problemOf } from './problem.ts';
 import type { Logger } from './logger.ts';
 import { endStreams } from './sse.ts';
-
-export type HttpServer = FastifyInstance<
-  RawServerDefault,
-  RawRequestDefaultExpression,
-  RawReplyDefaultExpression,
-  FastifyBaseLogger,
-  ZodTypeProvider
->;
 
 const REQUEST_TIMEOUT_MS = 60_000;
 
@@ -89,6 +75,7 @@ export async function createHttpShell(options: HttpShellOptions): Promise<HttpSe
   server.addHook('onSend', async (_req, reply) => {
     if (isClosing) void reply.header('connection', 'close');
   });
+  loseReplies(server, options.identity.service);
   server.setNotFoundHandler(async (req) => {
     throw new CodedError('not_found', `there is nothing at ${req.method} ${req.url.split('?')[0]}`);
   });
@@ -103,6 +90,16 @@ export async function createHttpShell(options: HttpShellOptions): Promise<HttpSe
   server.get('/openapi.json', { schema: { hide: true } }, async () => server.swagger());
   addApiDocs(server, options.title);
   return server;
+}
+
+/** Where a test says so, the work is done and its answer does not arrive. */
+function loseReplies(server: HttpServer, service: string): void {
+  const trigger = activeTrigger();
+  if (trigger === null) return;
+  server.addHook('onSend', async (req) => {
+    const request = `${service} ${req.method} ${req.routeOptions.url ?? ''}`;
+    if (trigger.losesReply(request)) req.raw.socket.destroy();
+  });
 }
 
 function sendProblem(reply: FastifyReply, error: CodedError): FastifyReply {

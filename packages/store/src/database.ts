@@ -1,6 +1,8 @@
 // What a store stands on, whatever the engine: transactions that are serialised, reads of committed data, migrations.
+import type { Step } from '@jarvis/failpoints';
 import type { Sql } from 'sql-template-tag';
 
+export type { Step } from '@jarvis/failpoints';
 export { default as sql, empty, join, raw, Sql } from 'sql-template-tag';
 
 export type Row = Record<string, unknown>;
@@ -27,8 +29,8 @@ export interface Migration {
 export interface Database extends Reader {
   /**
    * Runs `work` in one write transaction; transactions of one database run one after another. A throw rolls back.
-   * Inside, use `tx` only: the outer database does not see what the transaction wrote.
+   * Inside, use `tx` only: the outer database does not see what the transaction wrote. `step` names it for tests.
    */
-  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
+  transaction<T>(step: Step, work: (tx: Transaction) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 }

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { CodedError } from '@jarvis/contracts';
-import type { Database, Migration, Reader, Row, Sql, Transaction } from './database.ts';
+import { failpoint } from '@jarvis/failpoints';
+import type { Database, Migration, Reader, Row, Sql, Step, Transaction } from './database.ts';
 
 const BUSY_TIMEOUT_MS = 5_000;
 const STATEMENT_CACHE_MAX = 256;
@@ -78,24 +79,26 @@ class SqliteDatabase implements Database {
     return readOne<T>(this.#reader, query);
   }
 
-  transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    const result = this.#tail.then(() => this.#transact(work));
+  transaction<T>(step: Step, work: (tx: Transaction) => Promise<T>): Promise<T> {
+    const result = this.#tail.then(() => this.#transact(step, work));
     this.#tail = result.catch(() => undefined);
     return result;
   }
 
-  async #transact<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+  async #transact<T>(step: Step, work: (tx: Transaction) => Promise<T>): Promise<T> {
     if (this.#closed) throw new CodedError('service_unavailable', 'the store is closed');
     const afterCommit: (() => void)[] = [];
     let result: T;
     try {
       this.#writer.connection.exec('BEGIN IMMEDIATE');
       result = await work(transactionOn(this.#writer, afterCommit));
+      failpoint(step, 'before');
       this.#writer.connection.exec('COMMIT');
     } catch (error) {
       if (this.#writer.connection.isTransaction) this.#writer.connection.exec('ROLLBACK');
       throw translate(error, this.#path);
     }
+    failpoint(step, 'after');
     for (const action of afterCommit) action();
     return result;
   }

@@ -31,7 +31,7 @@ afterEach(async () => {
 test('a throw rolls everything back and runs nothing that waits for the commit', async () => {
   let committed = false;
   await assert.rejects(
-    db.transaction(async (tx) => {
+    db.transaction('test.step', async (tx) => {
       await tx.run(sql`INSERT INTO t (id, v) VALUES (1, 'a')`);
       tx.afterCommit(() => (committed = true));
       throw new Error('no');
@@ -44,11 +44,12 @@ test('a throw rolls everything back and runs nothing that waits for the commit',
 
 test('transactions run one after another, and readers see committed rows only', async () => {
   const gate = Promise.withResolvers<void>();
-  const first = db.transaction(async (tx) => {
+  const first = db.transaction('test.step', async (tx) => {
     await tx.run(sql`INSERT INTO t (id, v) VALUES (1, 'a')`);
     await gate.promise;
   });
   const second = db.transaction(
+    'test.step',
     async (tx) => (await tx.get<{ v: string }>(sql`SELECT v FROM t WHERE id = 1`))?.v,
   );
   assert.deepEqual(await db.all(sql`SELECT * FROM t`), []);
@@ -72,7 +73,7 @@ test('a migration that was changed after it ran is refused, and so is a home of 
 test('events of a stream are gapless, and a rolled back one leaves no gap', async () => {
   const log = createEventLog(db);
   const add = (n: number, fail = false) =>
-    db.transaction(async (tx) => {
+    db.transaction('test.step', async (tx) => {
       await log.append(tx, { stream: 's', type: 'x', data: { n }, at: 'now' });
       if (fail) throw new Error('rolled back');
     });
@@ -92,7 +93,7 @@ test('events of a stream are gapless, and a rolled back one leaves no gap', asyn
 test('a follower gets what is there and what comes, each once, and ends behind the last', async () => {
   const log = createEventLog(db);
   const add = (type: string) =>
-    db.transaction((tx) => log.append(tx, { stream: 's', type, data: null, at: 'now' }));
+    db.transaction('test.step', (tx) => log.append(tx, { stream: 's', type, data: null, at: 'now' }));
   await add('a');
   await add('b');
   const seen: string[] = [];

@@ -69,8 +69,6 @@ export async function publishArtifact(
   const manifest = Buffer.from(canonicalJson(manifestOf(draft, job, codeSha256)));
   if (await holds(job.artifact_dir, manifest)) return;
   await rm(job.artifact_dir, { recursive: true, force: true });
-  await publishFolder(job.artifact_dir, {
-    files: draft.files,
-    manifest: { name: MODEL_MANIFEST_FILE, bytes: manifest },
-  });
+  const contents = { files: draft.files, manifest: { name: MODEL_MANIFEST_FILE, bytes: manifest } };
+  await publishFolder(job.artifact_dir, contents, 'trainer.artifact.rename');
 }

@@ -102,10 +102,11 @@ export class CheckpointStore {
       files: Object.fromEntries(files),
     };
     await mkdir(this.#dir, { recursive: true });
-    await publishFolder(path, {
+    const contents = {
       files: state.files,
       manifest: { name: MANIFEST_FILE, bytes: Buffer.from(canonicalJson(manifest)) },
-    });
+    };
+    await publishFolder(path, contents, 'trainer.checkpoint.rename');
     await this.#prune();
     return path;
   }

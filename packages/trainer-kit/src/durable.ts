@@ -1,6 +1,7 @@
 // Writing that survives a power cut: bytes are on the disk before the name that leads to them is.
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { durably, type Step } from '@jarvis/failpoints';
 
 /** Flushes a folder's list of names. Windows can't open folders, and needs no such thing. */
 async function syncFolder(dir: string): Promise<void> {
@@ -38,13 +39,13 @@ export function partialName(dir: string): string {
  * Writes a folder so that it is there whole or not at all.
  * @throws when `dir` exists already and is not empty
  */
-export async function publishFolder(dir: string, contents: FolderContents): Promise<void> {
+export async function publishFolder(dir: string, contents: FolderContents, step: Step): Promise<void> {
   const partial = partialName(dir);
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true });
   for (const [name, bytes] of Object.entries(contents.files)) await writeSynced(join(partial, name), bytes);
   await writeSynced(join(partial, contents.manifest.name), contents.manifest.bytes);
   await syncFolder(partial);
-  await rename(partial, dir);
+  await durably(step, () => rename(partial, dir));
   await syncFolder(dirname(dir));
 }

@@ -2,6 +2,7 @@
 import { closeSync, fdatasyncSync, fstatSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { TrainerEventBody, TrainerJob } from '@jarvis/contracts';
+import { failpoint } from '@jarvis/failpoints';
 import type { TrainerHost } from './host.ts';
 
 const NEWLINE = 0x0a;
@@ -31,8 +32,10 @@ export class EventLog {
   /** Appends one event; everything but progress is on the disk when this returns. */
   emit(body: TrainerEventBody): void {
     const line = `${JSON.stringify({ token: this.#token, at: this.#now().toISOString(), ...body })}\n`;
+    failpoint('trainer.event.append', 'before');
     writeSync(this.#fd, Buffer.from(line));
     if (body.type !== 'progress') fdatasyncSync(this.#fd);
+    failpoint('trainer.event.append', 'after');
   }
 
   close(): void {

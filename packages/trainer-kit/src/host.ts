@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 
 export interface TrainerHost {
   readonly pid: number;
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** Path of the job file. */
   readonly jobPath: string | undefined;
   now(): Date;
@@ -35,6 +36,8 @@ function ownStartedTicks(): string | null {
 export function nodeHost(): TrainerHost {
   return {
     pid: process.pid,
+    // oxlint-disable-next-line no-restricted-properties -- the edge where the environment comes in
+    environment: process.env,
     jobPath: process.argv[2],
     now: () => new Date(),
     monotonicMs: () => performance.now(),

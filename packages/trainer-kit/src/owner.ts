@@ -2,6 +2,7 @@
 import { link, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { TrainerJob, TrainerOwner } from '@jarvis/contracts';
+import { durably } from '@jarvis/failpoints';
 import { systemCode } from './failure.ts';
 import type { TrainerHost } from './host.ts';
 
@@ -15,7 +16,7 @@ export async function claimRun(
   await mkdir(dirname(job.owner_path), { recursive: true });
   await writeFile(draft, `${JSON.stringify(owner)}\n`, { flush: true });
   try {
-    await link(draft, job.owner_path);
+    await durably('trainer.owner.link', () => link(draft, job.owner_path));
     return true;
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;

@@ -8,6 +8,7 @@ import {
   type TrainerJob,
   trainerJobSchema,
 } from '@jarvis/contracts';
+import { armFailpoints } from '@jarvis/failpoints';
 import { publishArtifact } from './artifact.ts';
 import { CheckpointStore } from './checkpoints.ts';
 import { type Dataset, readDataset } from './dataset.ts';
@@ -136,5 +137,6 @@ async function live(trainer: Trainer, host: TrainerHost, stop: StopFlag): Promis
  * The process ends by itself once nothing is left to do.
  */
 export async function runTrainer(trainer: Trainer, host: TrainerHost = nodeHost()): Promise<void> {
+  armFailpoints(host.environment);
   host.setExitCode(await live(trainer, host, new StopFlag()));
 }

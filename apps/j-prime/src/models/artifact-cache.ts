@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MODEL_MANIFEST_FILE, modelManifestSchema, SMALL_ARTIFACT_BYTES_MAX } from '@jarvis/contracts';
+import { durably } from '@jarvis/failpoints';
 import { ArtifactError } from '@jarvis/model-kinds';
 import type { Clock, Random } from '@jarvis/runtime';
 
@@ -59,7 +60,7 @@ export class ArtifactCache {
       await writeDurably(join(incoming, MODEL_MANIFEST_FILE), manifestBytes);
       for (const [name, file] of files)
         await writeDurably(join(incoming, name), await this.#verified(name, file.sha256, file.bytes));
-      await rename(incoming, this.pathOf(digest));
+      await durably('prime.artifact.rename', () => rename(incoming, this.pathOf(digest)));
     } finally {
       await rm(incoming, { recursive: true, force: true });
     }

@@ -20,7 +20,7 @@ export async function addEvidence(
   counts: readonly RequestCount[],
   failures: readonly Failure[],
 ): Promise<void> {
-  await db.transaction(async (tx) => {
+  await db.transaction('prime.evidence.add', async (tx) => {
     for (const c of counts)
       await tx.run(sql`
         INSERT INTO outbox (evidence_id, kind, deployment_id, arm, observed_at, step, count)
@@ -36,7 +36,7 @@ export async function addEvidence(
 
 /** Stores that a candidate is broken, once for each deployment. */
 export async function addBroken(db: Database, broken: Broken): Promise<void> {
-  await db.transaction(async (tx) => {
+  await db.transaction('prime.evidence.broken', async (tx) => {
     const isNews =
       await tx.run(sql`INSERT INTO broken_reported (deployment_id) VALUES (${broken.deployment_id})
       ON CONFLICT (deployment_id) DO NOTHING`);
@@ -54,7 +54,7 @@ export async function addBroken(db: Database, broken: Broken): Promise<void> {
  */
 export async function takeBatch(db: Database, rowsMax: number): Promise<Evidence[]> {
   const limit = Math.min(rowsMax, MAX_EVIDENCE_PER_BATCH);
-  return db.transaction(async (tx) => {
+  return db.transaction('prime.evidence.take', async (tx) => {
     const tried = await nextRows(tx, 1, limit);
     if (tried.length > 0) return tried.map(evidenceOf);
     const fresh = await nextRows(tx, 0, limit);
@@ -69,14 +69,14 @@ function nextRows(tx: Transaction, attempted: 0 | 1, limit: number): Promise<Out
 }
 
 export async function acknowledge(db: Database, batch: readonly Evidence[]): Promise<void> {
-  await db.transaction(async (tx) => {
+  await db.transaction('prime.evidence.acknowledge', async (tx) => {
     for (const { evidence_id: id } of batch) await tx.run(sql`DELETE FROM outbox WHERE evidence_id = ${id}`);
   });
 }
 
 /** Sets a row aside that the judge will never take, so that it does not hold up the others. */
 export async function refuse(db: Database, evidence: Evidence, reason: string): Promise<void> {
-  await db.transaction(async (tx) => {
+  await db.transaction('prime.evidence.refuse', async (tx) => {
     await tx.run(sql`UPDATE outbox SET refused = ${reason} WHERE evidence_id = ${evidence.evidence_id}`);
     await forgetOldRefusals(tx);
   });

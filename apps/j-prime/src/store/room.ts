@@ -15,7 +15,7 @@ export interface RoomRecord {
 
 export async function saveRoom(db: Database, record: RoomRecord): Promise<void> {
   const { asked, answer } = record;
-  await db.transaction(async (tx) => {
+  await db.transaction('prime.room.save', async (tx) => {
     await tx.run(sql`INSERT INTO room (request_id, asked, answer, unloaded)
       VALUES (${answer.request_id}, ${asked}, ${JSON.stringify(answer)}, ${JSON.stringify(record.unloaded)})
       ON CONFLICT (request_id) DO UPDATE SET answer = excluded.answer, unloaded = excluded.unloaded`);
@@ -39,7 +39,9 @@ export async function openRooms(db: Database): Promise<RoomRecord[]> {
 }
 
 export async function closeRooms(db: Database): Promise<void> {
-  await db.transaction((tx) => tx.run(sql`UPDATE room SET restored = 1 WHERE restored = 0`));
+  await db.transaction('prime.room.close', (tx) =>
+    tx.run(sql`UPDATE room SET restored = 1 WHERE restored = 0`),
+  );
 }
 
 interface RoomRow {

@@ -4,7 +4,7 @@ import { type Database, sql } from '@jarvis/store';
 import type { VersionName } from '../models/served-version.ts';
 
 export async function saveRoutes(db: Database, routes: Routes): Promise<void> {
-  await db.transaction((tx) =>
+  await db.transaction('prime.routes.save', (tx) =>
     tx.run(sql`INSERT INTO known_routes (only_row, body) VALUES (1, ${JSON.stringify(routes)})
       ON CONFLICT (only_row) DO UPDATE SET body = excluded.body`),
   );
@@ -16,7 +16,7 @@ export async function knownRoutes(db: Database): Promise<Routes | null> {
 }
 
 export async function saveLastServed(db: Database, name: VersionName): Promise<void> {
-  await db.transaction((tx) =>
+  await db.transaction('prime.last_served.save', (tx) =>
     tx.run(sql`INSERT INTO last_served (model_type, version, digest)
       VALUES (${name.modelType}, ${name.version}, ${name.digest})
       ON CONFLICT (model_type) DO UPDATE SET version = excluded.version, digest = excluded.digest`),

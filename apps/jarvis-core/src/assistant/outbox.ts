@@ -50,10 +50,10 @@ async function deliver({ db, reactor, logger }: OutboxOptions, rows: number): Pr
     if (!isCodedError(error, 'invalid_request')) throw error;
     if (evidence.length > 1) return Math.floor(evidence.length / 2);
     logger.error({ err: error, evidence: first }, 'Reactor Core refuses this evidence; it is kept apart');
-    await db.transaction((tx) => refuseEvidence(tx, first, error.message));
+    await db.transaction('core.evidence.refuse', (tx) => refuseEvidence(tx, first, error.message));
     return rows;
   }
-  await db.transaction((tx) =>
+  await db.transaction('core.evidence.acknowledge', (tx) =>
     removeEvidence(
       tx,
       evidence.map((e) => e.evidence_id),

@@ -75,7 +75,7 @@ async function command(
     rollout: answer.rollout,
     answeredAtMs: clock.now(),
   };
-  await db.transaction((tx) => insertInteraction(tx, interaction));
+  await db.transaction('core.interaction.insert', (tx) => insertInteraction(tx, interaction));
   const { intent, confidence, version, arm } = interaction;
   return { interaction_id: interactionId, intent, confidence, version, arm };
 }
@@ -92,7 +92,7 @@ async function feedback(
 ): Promise<z.infer<typeof feedbackResponseSchema>> {
   const { db, clock } = options;
   const judgement = JSON.stringify({ correct: body.correct, expected: body.expected_output?.intent ?? null });
-  const repeated = await db.transaction(async (tx) => {
+  const repeated = await db.transaction('core.interaction.judge', async (tx) => {
     const interaction = await judgeInteraction(tx, body.interaction_id, judgement);
     if (interaction === null) return true;
     const experience = experienceOf(interaction, body);

@@ -97,7 +97,7 @@ async function request(
   const { db, random, clock, events, leaseTtlSeconds, onChange } = options;
   const leases = new LeaseTable(events);
   const need = body.need ?? { ram_bytes: options.defaultNeedBytes(body.model_type), vram_bytes: {} };
-  const leaseId = await db.transaction(async (tx) => {
+  const leaseId = await db.transaction('core.lease.request', async (tx) => {
     const live = await leases.liveOf(tx, body.holder);
     if (live !== undefined) return sameLease(live, need);
     const leaseId = random.id('lease');
@@ -130,7 +130,7 @@ function sameLease(live: LeaseRow, need: Omit<ResourceVector, 'host_id'>): strin
 async function renew(options: LeaseRoutesOptions, leaseId: string): Promise<Lease> {
   const { db, clock, events, leaseTtlSeconds } = options;
   await mustFind(options, leaseId);
-  const renewed = await db.transaction((tx) =>
+  const renewed = await db.transaction('core.lease.renew', (tx) =>
     new LeaseTable(events).renew(tx, leaseId, clock.now(), leaseTtlSeconds * 1000),
   );
   if (!renewed)
@@ -144,7 +144,7 @@ async function renew(options: LeaseRoutesOptions, leaseId: string): Promise<Leas
 async function release(options: LeaseRoutesOptions, leaseId: string): Promise<Lease> {
   const { db, clock, events, onChange } = options;
   await mustFind(options, leaseId);
-  await db.transaction((tx) =>
+  await db.transaction('core.lease.release', (tx) =>
     new LeaseTable(events).change(tx, { leaseId, to: 'released', reason: 'given back', nowMs: clock.now() }),
   );
   onChange();

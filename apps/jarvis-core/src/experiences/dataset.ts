@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CodedError, type DatasetRow, type ModelType } from '@jarvis/contracts';
+import { durably } from '@jarvis/failpoints';
 import { gateRows } from '@jarvis/policy';
 import type { Random } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
@@ -65,7 +66,7 @@ export async function freezeDataset(options: FreezeOptions): Promise<FrozenDatas
     }
     await file.sync();
     const sha256 = hash.digest('hex');
-    await rename(partial, datasetPath(folder, sha256));
+    await durably('core.dataset.rename', () => rename(partial, datasetPath(folder, sha256)));
     return { sha256, rows: total, through: set.through };
   } finally {
     await file.close();

@@ -11,6 +11,7 @@ import {
   MAX_EXPERIENCES_PER_BATCH,
   MODEL_TYPE_OF_EXPERIENCE,
 } from '@jarvis/contracts';
+import { durably } from '@jarvis/failpoints';
 import { type Clock, type Logger, type Loop, startLoop } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { storeBatch } from '../store/experiences.ts';
@@ -53,7 +54,7 @@ async function takeDroppedFiles(options: DropFolderOptions): Promise<void> {
     .sort();
   for (const name of names.slice(0, FILES_PER_LOOK_MAX)) {
     if ((await isBeingWritten(options, name)) || (await exists(join(claimed, name)))) continue;
-    await rename(join(options.folder, name), join(claimed, name));
+    await durably('core.drop.claim', () => rename(join(options.folder, name), join(claimed, name)));
     await take(options, claimed, name);
   }
 }
@@ -80,7 +81,7 @@ async function take(options: DropFolderOptions, folder: string, name: string): P
   const path = join(folder, name);
   try {
     const stored = await store(options, path, name);
-    await rm(path);
+    await durably('core.drop.remove', () => rm(path));
     options.logger.info(
       { file: name, stored },
       stored > 0 ? 'experiences taken from the drop folder' : 'this batch was stored before',
@@ -123,7 +124,7 @@ async function store(options: DropFolderOptions, path: string, name: string): Pr
   for (let from = 0; from < experiences.length; from += MAX_EXPERIENCES_PER_BATCH) {
     const part = experiences.slice(from, from + MAX_EXPERIENCES_PER_BATCH);
     const batchId = from === 0 ? batch_id : `${batch_id}:${from}`;
-    const result = await options.db.transaction((tx) =>
+    const result = await options.db.transaction('core.experiences.drop', (tx) =>
       storeBatch(tx, { batchId, source: 'drop_folder', experiences: part, nowMs: options.clock.now() }),
     );
     if (!result.repeated) stored += result.stored;
@@ -149,7 +150,7 @@ async function setAside(
   await mkdir(rejected, { recursive: true, mode: 0o700 });
   const free = await freeName(rejected, name);
   await writeFile(join(rejected, `${free}.reason.txt`), `${why.code}: ${why.message}\n`, { mode: 0o600 });
-  await rename(path, join(rejected, free));
+  await durably('core.drop.set_aside', () => rename(path, join(rejected, free)));
   options.logger.warn({ file: name, code: why.code }, `set aside in rejected/: ${why.message}`);
 }
 

@@ -36,7 +36,7 @@ export function addExperienceRoutes(server: HttpServer, options: ExperienceRoute
     },
     (req) => {
       const batchId = req.headers['idempotency-key'] ?? random.id('batch');
-      return db.transaction((tx) =>
+      return db.transaction('core.experiences.store', (tx) =>
         storeBatch(tx, { batchId, source: 'api', experiences: req.body.experiences, nowMs: clock.now() }),
       );
     },

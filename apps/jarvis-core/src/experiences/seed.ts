@@ -22,7 +22,7 @@ export async function storeSeed(db: Database, path: string, nowMs: number): Prom
   const digest = createHash('sha256').update(content).digest('hex');
   for (let from = 0; from < experiences.length; from += MAX_EXPERIENCES_PER_BATCH) {
     const batch = experiences.slice(from, from + MAX_EXPERIENCES_PER_BATCH);
-    await db.transaction((tx) =>
+    await db.transaction('core.experiences.seed', (tx) =>
       storeBatch(tx, {
         batchId: `seed-${digest.slice(0, 32)}-${from}`,
         source: 'seed',

@@ -60,7 +60,7 @@ export class StartRequests {
       gatePercent,
       random,
     });
-    await db.transaction((tx) => setDataset(tx, job.jobId, frozen));
+    await db.transaction('core.job.dataset', (tx) => setDataset(tx, job.jobId, frozen));
     return frozen;
   }
 }

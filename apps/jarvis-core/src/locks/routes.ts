@@ -44,7 +44,7 @@ export function addLockRoutes(server: HttpServer, options: LockRoutesOptions): v
       refuseMissingSlot(name, options.slots);
       const ttlSeconds = req.body.ttl_seconds ?? options.ttlSeconds;
       const request = { name, holder: req.body.holder, nowMs: clock.now(), ttlMs: ttlSeconds * 1000 };
-      const token = await db.transaction((tx) => acquireLock(tx, request));
+      const token = await db.transaction('core.lock.acquire', (tx) => acquireLock(tx, request));
       if (token === null) throw await heldByAnother(db, name);
       onChange();
       return { name, holder: req.body.holder, token, ttl_seconds: ttlSeconds };
@@ -63,7 +63,7 @@ export function addLockRoutes(server: HttpServer, options: LockRoutesOptions): v
     async (req) => {
       const { name } = req.params;
       const { holder, token } = req.body;
-      const ttlMs = await db.transaction((tx) =>
+      const ttlMs = await db.transaction('core.lock.renew', (tx) =>
         renewLock(tx, { name, holder, token, nowMs: clock.now(), ttlMs: options.ttlSeconds * 1000 }),
       );
       if (ttlMs === null)
@@ -83,7 +83,9 @@ export function addLockRoutes(server: HttpServer, options: LockRoutesOptions): v
     },
     async (req) => {
       const { name } = req.params;
-      const released = await db.transaction((tx) => releaseLock(tx, name, req.body.holder, req.body.token));
+      const released = await db.transaction('core.lock.release', (tx) =>
+        releaseLock(tx, name, req.body.holder, req.body.token),
+      );
       onChange();
       return { name, released };
     },

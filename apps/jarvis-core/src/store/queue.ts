@@ -21,7 +21,15 @@ import type {
   Submitted,
 } from '@jarvis/coordinator';
 import { isoOf, type Random } from '@jarvis/runtime';
-import { type Database, type EventLog, join, type Sql, sql, type Transaction } from '@jarvis/store';
+import {
+  type Database,
+  type EventLog,
+  join,
+  type Sql,
+  sql,
+  type Step,
+  type Transaction,
+} from '@jarvis/store';
 import { findLease, LeaseTable } from './leases.ts';
 import { acquireLock, releaseLocksOf, slotOf } from './locks.ts';
 import {
@@ -106,7 +114,7 @@ export class Queue implements CoordinatorStore {
   }
 
   submit(submission: Submission, nowMs: number): Promise<Submitted> {
-    return this.#options.db.transaction(async (tx) => {
+    return this.#options.db.transaction('core.job.submit', async (tx) => {
       const known = submission.job_id === undefined ? undefined : await findJobRow(tx, submission.job_id);
       if (known !== undefined) {
         if (known.model_type === submission.model_type) return { jobId: known.job_id, joined: true };
@@ -136,7 +144,7 @@ export class Queue implements CoordinatorStore {
 
   takeSlot(jobId: string, slot: number, reason: string, nowMs: number): Promise<boolean> {
     const { lockTtlMs, random } = this.#options;
-    return this.#attempt(async (tx) => {
+    return this.#attempt('core.job.take_slot', async (tx) => {
       const token = await acquireLock(tx, {
         name: slotLockName(slot),
         holder: jobId,
@@ -171,39 +179,47 @@ export class Queue implements CoordinatorStore {
   }
 
   drainLease(leaseId: string, reason: string, nowMs: number): Promise<boolean> {
-    return this.#attempt((tx) => this.#leases.change(tx, { leaseId, to: 'draining', reason, nowMs }));
+    return this.#attempt('core.lease.drain', (tx) =>
+      this.#leases.change(tx, { leaseId, to: 'draining', reason, nowMs }),
+    );
   }
 
   grantLease(leaseId: string, reason: string, nowMs: number): Promise<boolean> {
-    return this.#attempt((tx) =>
+    return this.#attempt('core.lease.grant', (tx) =>
       this.#leases.change(tx, { leaseId, to: 'granted', reason, nowMs, ttlMs: this.#options.leaseTtlMs }),
     );
   }
 
   refuseLease(leaseId: string, reason: string, nowMs: number): Promise<boolean> {
-    return this.#attempt((tx) => this.#leases.change(tx, { leaseId, to: 'refused', reason, nowMs }));
+    return this.#attempt('core.lease.refuse', (tx) =>
+      this.#leases.change(tx, { leaseId, to: 'refused', reason, nowMs }),
+    );
   }
 
   async explainLease(leaseId: string, reason: string): Promise<void> {
     const row = await findLease(this.#options.db, leaseId);
     if (row === undefined || row.reason === reason) return;
-    await this.#options.db.transaction((tx) => this.#leases.explain(tx, leaseId, reason));
+    await this.#options.db.transaction('core.lease.explain', (tx) =>
+      this.#leases.explain(tx, leaseId, reason),
+    );
   }
 
   expireLease(leaseId: string, nowMs: number): Promise<boolean> {
     const reason =
       'its holder is silent; the memory stays reserved until Reactor Core says that no run holds it';
-    return this.#attempt((tx) =>
+    return this.#attempt('core.lease.expire', (tx) =>
       this.#leases.change(tx, { leaseId, to: 'expired_unconfirmed', reason, nowMs }),
     );
   }
 
   releaseHolder(holder: string, reason: string, nowMs: number): Promise<void> {
-    return this.#options.db.transaction((tx) => this.#release(tx, holder, reason, nowMs));
+    return this.#options.db.transaction('core.holder.release', (tx) =>
+      this.#release(tx, holder, reason, nowMs),
+    );
   }
 
   beginStart(jobId: string, reason: string, nowMs: number): Promise<boolean> {
-    return this.#attempt((tx) =>
+    return this.#attempt('core.job.begin_start', (tx) =>
       this.#move(tx, {
         jobId,
         from: ['waiting_for_memory'],
@@ -216,7 +232,7 @@ export class Queue implements CoordinatorStore {
   }
 
   markTraining(jobId: string, token: number, nowMs: number): Promise<boolean> {
-    return this.#attempt(async (tx) => {
+    return this.#attempt('core.job.training', async (tx) => {
       const job = await findJobRow(tx, jobId);
       if (job === undefined || Number(job.token) !== token) return false;
       return this.#move(tx, {
@@ -230,7 +246,7 @@ export class Queue implements CoordinatorStore {
   }
 
   requeue(jobId: string, retry: Retry, nowMs: number): Promise<boolean> {
-    return this.#attempt(async (tx) => {
+    return this.#attempt('core.job.requeue', async (tx) => {
       const job = await findJobRow(tx, jobId);
       if (job === undefined || !REQUEUED_FROM.includes(job.state)) return false;
       const refund = !retry.spendsAttempt && job.state !== 'waiting_for_memory' ? 1 : 0;
@@ -264,7 +280,7 @@ export class Queue implements CoordinatorStore {
     detail: { reason: string; modelVersion: string | null; error: string | null },
     nowMs: number,
   ): Promise<boolean> {
-    return this.#attempt(async (tx) => {
+    return this.#attempt('core.job.end', async (tx) => {
       const set = sql`, ended_at = ${nowMs}, model_version = ${detail.modelVersion}, error = ${detail.error}, slot = NULL, lease_id = NULL, waiting_since = NULL`;
       const moved = await this.#move(tx, {
         jobId,
@@ -280,7 +296,7 @@ export class Queue implements CoordinatorStore {
   }
 
   requestCancel(jobId: string, nowMs: number): Promise<JobEvent['state'] | null> {
-    return this.#options.db.transaction(async (tx) => {
+    return this.#options.db.transaction('core.job.ask_cancel', async (tx) => {
       const job = await findJobRow(tx, jobId);
       if (job === undefined) return null;
       if (isTerminal(JOB_LIFECYCLE, job.state) || job.cancel_requested !== 0) return job.state;
@@ -297,7 +313,7 @@ export class Queue implements CoordinatorStore {
     progress: { epoch: number; totalEpochs: number; loss: number | null; accuracy: number | null },
     nowMs: number,
   ): Promise<void> {
-    await this.#options.db.transaction(async (tx) => {
+    await this.#options.db.transaction('core.job.progress', async (tx) => {
       const changes = await tx.run(sql`
         UPDATE jobs SET epoch = ${progress.epoch}, epochs = ${progress.totalEpochs}, loss = ${progress.loss}, accuracy = ${progress.accuracy}
         WHERE job_id = ${jobId} AND state IN ('training', 'preempting')`);
@@ -306,7 +322,7 @@ export class Queue implements CoordinatorStore {
   }
 
   async moveCursor(jobId: string, cursor: number): Promise<void> {
-    await this.#options.db.transaction((tx) =>
+    await this.#options.db.transaction('core.job.cursor', (tx) =>
       tx.run(sql`UPDATE jobs SET run_cursor = ${cursor} WHERE job_id = ${jobId} AND run_cursor < ${cursor}`),
     );
   }
@@ -316,7 +332,7 @@ export class Queue implements CoordinatorStore {
       sql`SELECT reason FROM jobs WHERE job_id = ${jobId}`,
     );
     if (row === undefined || row.reason === reason) return;
-    await this.#options.db.transaction((tx) =>
+    await this.#options.db.transaction('core.job.explain', (tx) =>
       tx.run(
         sql`UPDATE jobs SET reason = ${reason} WHERE job_id = ${jobId} AND state IN (${join(LIVE_STATES)})`,
       ),
@@ -332,9 +348,9 @@ export class Queue implements CoordinatorStore {
   }
 
   /** Runs `work`; when it answers false, nothing that it wrote stays. */
-  async #attempt(work: (tx: Transaction) => Promise<boolean>): Promise<boolean> {
+  async #attempt(step: Step, work: (tx: Transaction) => Promise<boolean>): Promise<boolean> {
     try {
-      return await this.#options.db.transaction(async (tx) => {
+      return await this.#options.db.transaction(step, async (tx) => {
         if (!(await work(tx))) throw new GuardFailed();
         return true;
       });

@@ -70,7 +70,7 @@ export class Deployments {
   /** Throws `not_found` for an unknown version, `unsupported_strategy`. */
   async deploy(request: DeployRequest): Promise<DeploymentRow> {
     const { db, onChange } = this.#options;
-    const id = await db.transaction(async (tx) => {
+    const id = await db.transaction('reactor.deployment.insert', async (tx) => {
       if ((await findVersion(tx, request.model_type, request.model_version)) === undefined) {
         throw new CodedError(
           'not_found',
@@ -120,7 +120,7 @@ export class Deployments {
   async look(): Promise<void> {
     const { db } = this.#options;
     for (const row of await listActiveRollouts(db))
-      await db.transaction((tx) => this.#judge(tx, row.deployment_id));
+      await db.transaction('reactor.deployment.judge', (tx) => this.#judge(tx, row.deployment_id));
   }
 
   /** Through the gate: a newer candidate takes the place of one that is under way. */
@@ -238,7 +238,7 @@ export class Deployments {
     batch: readonly Evidence[],
   ): Promise<{ accepted: number; repeated: number; unknown_deployment: number }> {
     const receipt = { accepted: 0, repeated: 0, unknown_deployment: 0 };
-    await this.#options.db.transaction(async (tx) => {
+    await this.#options.db.transaction('reactor.evidence.take', async (tx) => {
       for (const evidence of batch) receipt[await this.#takeOne(tx, evidence)] += 1;
     });
     this.#options.onChange();
@@ -265,7 +265,7 @@ export class Deployments {
   /** Everybody back to stable now: from the rollout under way, else to the version before. Throws `nothing_to_roll_back_to`. */
   async rollBack(modelType: ModelType, previous?: string): Promise<string> {
     const { db, clock, routing } = this.#options;
-    return db.transaction(async (tx) => {
+    return db.transaction('reactor.deployment.roll_back', async (tx) => {
       const rollout = await findActiveRollout(tx, modelType);
       if (rollout !== undefined) await this.#end(tx, rollout, 'rolled_back', 'rolled back by hand');
       const champion = await championOf(tx, modelType);
@@ -289,7 +289,7 @@ export class Deployments {
   /** Throws `not_found`, `illegal_transition`. */
   async act(id: string, action: 'pause' | 'resume' | 'promote' | 'abort'): Promise<DeploymentRow> {
     const { db, clock } = this.#options;
-    await db.transaction(async (tx) => {
+    await db.transaction('reactor.deployment.act', async (tx) => {
       const row = await this.#mustFind(tx, id);
       if (action === 'promote') return this.#promote(tx, row, 'promoted by hand');
       if (action === 'abort') return this.#end(tx, row, 'aborted', 'aborted by hand');

@@ -82,14 +82,14 @@ export class Gates {
     const championName = await championOf(db, row.model_type);
     const champion = championName === null ? undefined : await findVersion(db, row.model_type, championName);
     if (candidate === undefined || champion === undefined || candidate.job_id === null)
-      return db.transaction(async (tx) => {
+      return db.transaction('reactor.deployment.begin', async (tx) => {
         if ((await championOf(tx, row.model_type)) === championName)
           await begin(tx, { row, champion, reason: NOTHING_TO_COMPARE });
       });
     const result = await this.#score({ row, candidate, champion, jobId: candidate.job_id });
     if (result === null) return;
     const { pass, reason } = result.decision;
-    await db.transaction(async (tx) => {
+    await db.transaction('reactor.deployment.gate', async (tx) => {
       // There is another champion by now: what was found says nothing about that one, and the gate is due again.
       if ((await championOf(tx, row.model_type)) !== championName) return;
       await setGate(tx, row.deployment_id, gateOf(result));
@@ -124,7 +124,7 @@ export class Gates {
     const failures = row.gate_failures + 1;
     const decision = decideGateFailure(failures, problem);
     const { reason } = decision;
-    await db.transaction(async (tx) => {
+    await db.transaction('reactor.deployment.gate_failure', async (tx) => {
       if (decision.go === 'reject')
         await moveDeployment(tx, id, { state: 'rejected', reason, at: isoNow(clock) });
       else await setGateRetry(tx, id, { failures, retryAtMs: clock.now() + decision.afterMs, reason });

@@ -2,6 +2,7 @@
 // whole; first in line for the kernel's out-of-memory killer, so that a wrong guess costs a checkpoint, not the server.
 import { writeFile } from 'node:fs/promises';
 import type { Environment } from '@jarvis/contracts';
+import { FAILPOINTS_VARIABLE } from '@jarvis/failpoints';
 import {
   type DetachedProcess,
   isSameProcess,
@@ -18,7 +19,7 @@ const OOM_SCORE_ADJUSTMENT = 800;
 /** What a trainer's exit leaves behind in its group gets so long to end by itself. */
 const LEFT_BEHIND_GRACE_MS = 500;
 /** No secret of ours: only what a program needs to find others and its home. */
-const PASSED_ON = ['PATH', 'HOME', 'LANG', 'TMPDIR'] as const;
+const PASSED_ON = ['PATH', 'HOME', 'LANG', 'TMPDIR', FAILPOINTS_VARIABLE] as const;
 
 export interface LocalExecutorOptions {
   readonly env: Environment;

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { copyFile, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { durably } from '@jarvis/failpoints';
 import type { Random } from '@jarvis/runtime';
 
 const HASH_CHUNK_BYTES = 1024 * 1024;
@@ -54,7 +55,7 @@ export class Blobs {
         throw new BlobMismatch(
           `${source} has ${got.bytes} bytes and SHA-256 ${got.sha256}, the manifest says ${want.bytes} and ${want.sha256}`,
         );
-      await rename(partial, this.path(want.sha256));
+      await durably('reactor.blob.rename', () => rename(partial, this.path(want.sha256)));
       await flushFolder(this.#folder);
     } finally {
       await rm(partial, { force: true });

@@ -44,7 +44,7 @@ async function adoptRun(run: RunRow, options: AdoptionOptions): Promise<void> {
     return launching.settle(job, run, null);
   }
   logger.info({ job_id, attempt, pid: process.pid }, 'a trainer that went on is followed again');
-  await db.transaction((tx) => setProcess(tx, run, process));
+  await db.transaction('reactor.run.process', (tx) => setProcess(tx, run, process));
   const followed = launching.follow(job, run, process);
   live.add(followed);
   if (run.stop_asked !== null) void followed.stop(stopGraceMs);

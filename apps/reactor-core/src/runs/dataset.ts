@@ -13,6 +13,7 @@ import {
   type ModelType,
   type TrainingStart,
 } from '@jarvis/contracts';
+import { durably } from '@jarvis/failpoints';
 import { download } from '@jarvis/runtime';
 
 /** The same for files and for what is fetched: what one machine trains on in a night is far below. */
@@ -220,5 +221,5 @@ async function writeWhole(target: string, bytes: Buffer): Promise<void> {
   } finally {
     await file.close();
   }
-  await rename(partial, target);
+  await durably('reactor.dataset.rename', () => rename(partial, target));
 }

@@ -42,13 +42,14 @@ export class Finishing {
     const [run, job] = await Promise.all([findRun(db, key), findJob(db, key.job_id)]);
     invariant(run !== undefined && job !== undefined, 'a run that ends is stored, with its job');
     const end = decideRunEnd(run, exit);
-    if (end.state !== 'completed') return db.transaction((tx) => this.#store(tx, run, end));
+    if (end.state !== 'completed')
+      return db.transaction('reactor.run.end', (tx) => this.#store(tx, run, end));
     const taken = await takeArtifact(
       this.#options.folder.attempt(key).artifact,
       { jobId: job.job_id, modelType: job.model_type, datasetSha256: job.dataset_sha256 },
       this.#options.blobs,
     );
-    return db.transaction(async (tx) => {
+    return db.transaction('reactor.run.complete', async (tx) => {
       const asked = (await findRun(tx, key))?.stop_asked;
       if (asked === 'cancel') return this.#store(tx, run, { state: 'cancelled' });
       if (!taken.ok)

@@ -7,6 +7,7 @@ import {
   type TrainerJob,
   trainerConfigSchema,
 } from '@jarvis/contracts';
+import { durably } from '@jarvis/failpoints';
 import type { Clock, Logger } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import type { Executor, TrainerExit, TrainerProcess } from '../executors/executor.ts';
@@ -48,13 +49,16 @@ export class Launching {
     try {
       await mkdir(files.folder, { recursive: true, mode: 0o700 });
       await writeSynced(files.heartbeat, '');
-      await writeSynced(files.job, `${JSON.stringify(this.#jobFile(job, run), null, 2)}\n`);
-      process = await executor.start({
+      await durably('reactor.trainer.files', () =>
+        writeSynced(files.job, `${JSON.stringify(this.#jobFile(job, run), null, 2)}\n`),
+      );
+      const order = {
         modelType: job.model_type,
         jobPath: files.job,
         outputPath: files.output,
         cwd: files.folder,
-      });
+      };
+      process = await durably('reactor.trainer.spawn', () => executor.start(order));
     } catch (error) {
       logger.error({ job_id: job.job_id, err: error }, 'the trainer could not be started');
       const notStarted = (error as Error).message;
@@ -65,7 +69,7 @@ export class Launching {
     const { job_id } = job;
     logger.info({ job_id, attempt: run.attempt, pid: process.pid }, 'a trainer runs');
     await db
-      .transaction((tx) => setProcess(tx, run, process))
+      .transaction('reactor.run.process', (tx) => setProcess(tx, run, process))
       .catch((error: unknown) => logger.error({ job_id, err: error }, "a trainer's pid could not be stored"));
   }
 

@@ -152,7 +152,7 @@ export class Starting {
     const { db, launching } = this.#options;
     return this.slots.run(async () => {
       this.#refuseWhenClosed();
-      const run = await db.transaction(async (tx) => {
+      const run = await db.transaction('reactor.run.accept', async (tx) => {
         // While slot and memory were waited for it may have been cancelled: a job ends once (I4).
         const outcome = (await findJob(tx, job.job_id))?.outcome ?? null;
         if (outcome !== null)
@@ -251,7 +251,7 @@ export class Starting {
   async #makeWay(old: LiveRun): Promise<void> {
     const { db, logger, stopGraceMs } = this.#options;
     try {
-      await db.transaction((tx) => askStop(tx, old.run, 'preempt'));
+      await db.transaction('reactor.run.ask_stop', (tx) => askStop(tx, old.run, 'preempt'));
       await old.stop(stopGraceMs);
     } catch (error) {
       logger.error({ job_id: old.run.job_id, err: error }, 'a trainer could not be asked to make way');

@@ -82,7 +82,7 @@ export class Stopping {
     if (job.outcome !== null) throw alreadyEnded(job);
     const live = await this.#ask(jobId, 'cancel');
     if (live !== null) return live;
-    await db.transaction(async (tx) => {
+    await db.transaction('reactor.job.end', async (tx) => {
       const end = { outcome: 'cancelled', modelVersion: null, error: null, at: isoNow(clock) } as const;
       if (await endJob(tx, jobId, end))
         await stream.append(tx, 'cancelled', { job_id: jobId, status: 'cancelled' });
@@ -93,7 +93,7 @@ export class Stopping {
   async #ask(jobId: string, why: StopReason): Promise<LiveRun | null> {
     const live = this.#options.live.ofJob(jobId);
     if (live === undefined) return null;
-    await this.#options.db.transaction((tx) => askStop(tx, live.run, why));
+    await this.#options.db.transaction('reactor.run.ask_stop', (tx) => askStop(tx, live.run, why));
     return live;
   }
 

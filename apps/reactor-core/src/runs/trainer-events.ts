@@ -44,7 +44,7 @@ export class TrainerEvents {
     const events = parsed.filter((event) => event !== null);
     const badLines = batch.tooLong + parsed.length - events.length;
     if (badLines > 0) this.#complain(badLines);
-    await db.transaction(async (tx) => {
+    await db.transaction('reactor.run.events', async (tx) => {
       if (!(await moveOffset(tx, run, { from: batch.from, to: batch.to, badLines }))) return;
       for (const event of events) await this.#take(tx, event);
     });

@@ -61,7 +61,7 @@ async function renewAll({ db, live, broker, stopGraceMs, logger }: UpkeepOptions
       if ((await broker.renew(running.run)) !== 'lost') return;
       const { job_id, attempt, token } = running.run;
       logger.warn({ job_id, attempt, token }, 'the slot was lost to a newer token: the trainer has to stop');
-      await db.transaction((tx) => askStop(tx, running.run, 'preempt'));
+      await db.transaction('reactor.run.ask_stop', (tx) => askStop(tx, running.run, 'preempt'));
       void running.stop(stopGraceMs);
     }),
   );
@@ -69,7 +69,8 @@ async function renewAll({ db, live, broker, stopGraceMs, logger }: UpkeepOptions
 
 async function giveBackAll({ db, broker }: UpkeepOptions): Promise<void> {
   for (const run of await listUnreturned(db)) {
-    if (await broker.giveBack(run)) await db.transaction((tx) => setReturned(tx, run));
+    if (await broker.giveBack(run))
+      await db.transaction('reactor.run.returned', (tx) => setReturned(tx, run));
   }
 }
 
@@ -81,7 +82,9 @@ async function resumeAll({ db, clock, logger, starting }: UpkeepOptions): Promis
       if (!isCodedError(error)) throw error;
       const seconds = error.details.retry_after_seconds ?? REFUSED_RETRY_MS / 1000;
       logger.info({ job_id, retry_after_seconds: seconds }, `not resumed yet: ${error.message}`);
-      await db.transaction((tx) => setResumeAt(tx, job_id, clock.now() + seconds * 1000));
+      await db.transaction('reactor.job.resume_at', (tx) =>
+        setResumeAt(tx, job_id, clock.now() + seconds * 1000),
+      );
     }
   }
 }
