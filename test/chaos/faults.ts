@@ -1,0 +1,120 @@
+// The two ways in which the system is hurt: a kill at each named step, and kills at random moments.
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type FailpointEntry, markOf, STEPS } from '@jarvis/failpoints';
+import type { SeededRandom } from '@jarvis/testkit';
+import type { System } from './system.ts';
+
+const VICTIMS = ['jarvis-core', 'j-prime', 'reactor-core', 'trainer', 'supervisor'] as const;
+type Victim = (typeof VICTIMS)[number];
+/** The supervisor is killed more seldom: every restart of it is a whole start. */
+const WEIGHTS: Readonly<Record<Victim, number>> = {
+  'jarvis-core': 5,
+  'j-prime': 4,
+  'reactor-core': 5,
+  trainer: 5,
+  supervisor: 1,
+};
+const BETWEEN_KILLS_MS_MIN = 150;
+const BETWEEN_KILLS_MS_SPREAD = 700;
+
+/**
+ * Steps that a healthy machine does not take: they belong to a judge that refuses evidence, a candidate that breaks, a
+ * gate that cannot score, memory that runs short, and a holder that falls silent for longer than its lease. The tests of
+ * the services take them.
+ */
+export const RARE_STEPS: ReadonlySet<string> = new Set([
+  'core.evidence.refuse',
+  'core.lease.drain',
+  'core.lease.expire',
+  'core.lease.explain',
+  'core.lease.refuse',
+  'core.holder.release',
+  'prime.evidence.broken',
+  'prime.evidence.refuse',
+  'prime.room.close',
+  'prime.room.save',
+  'reactor.deployment.gate_failure',
+]);
+
+/** A kill before and after each step, the rare ones apart. */
+export function everyFailpoint(): FailpointEntry[] {
+  return STEPS.filter((step) => !RARE_STEPS.has(step)).flatMap((step) =>
+    (['before', 'after'] as const).map((moment): FailpointEntry => ({ action: 'kill', step, moment })),
+  );
+}
+
+export interface Plan {
+  readonly path: string;
+  /** `step:moment` of those that have not fired. */
+  pending(): string[];
+}
+
+export async function writePlan(folder: string, entries: readonly FailpointEntry[]): Promise<Plan> {
+  const path = join(folder, 'failpoints.json');
+  await writeFile(path, JSON.stringify(entries));
+  return {
+    path,
+    pending: () =>
+      entries.flatMap((entry, i) =>
+        existsSync(markOf(path, i)) || entry.action === 'lose_reply' ? [] : [`${entry.step}:${entry.moment}`],
+      ),
+  };
+}
+
+/** `count` kills; answers how many each victim had. */
+export async function killAtRandom(
+  system: System,
+  random: SeededRandom,
+  count: number,
+  onKill: (done: number) => void,
+): Promise<Record<Victim, number>> {
+  const kills: Record<Victim, number> = {
+    'jarvis-core': 0,
+    'j-prime': 0,
+    'reactor-core': 0,
+    trainer: 0,
+    supervisor: 0,
+  };
+  let done = 0;
+  while (done < count) {
+    await pause(BETWEEN_KILLS_MS_MIN + random.unit() * BETWEEN_KILLS_MS_SPREAD);
+    const victim = drawVictim(random);
+    if (!(await kill(system, victim))) continue;
+    kills[victim] += 1;
+    done += 1;
+    onKill(done);
+  }
+  return kills;
+}
+
+function drawVictim(random: SeededRandom): Victim {
+  let at = random.unit() * VICTIMS.reduce((sum, v) => sum + WEIGHTS[v], 0);
+  for (const victim of VICTIMS) {
+    at -= WEIGHTS[victim];
+    if (at < 0) return victim;
+  }
+  return 'jarvis-core';
+}
+
+/** False when there was nobody to kill. */
+async function kill(system: System, victim: Victim): Promise<boolean> {
+  if (victim === 'supervisor') {
+    await system.killSupervisor();
+    await system.up();
+    return true;
+  }
+  const pid = victim === 'trainer' ? (await system.trainers())[0]?.pid : await system.pidOf(victim);
+  if (pid === undefined || pid === null) return false;
+  try {
+    process.kill(pid, 'SIGKILL');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,112 @@
+// One ordeal: the system starts, people use it, it is hurt, left in peace, checked, and stopped.
+import type { FailpointEntry } from '@jarvis/failpoints';
+import { FAILPOINTS_VARIABLE } from '@jarvis/failpoints';
+import { seededRandom, until } from '@jarvis/testkit';
+import { checkSettled, type Findings, watchTrainers } from './checks.ts';
+import { killAtRandom, writePlan } from './faults.ts';
+import { makeSystem, untilUp } from './system.ts';
+import { startWorkload } from './workload.ts';
+
+const UP_LIMIT_MS = 120_000;
+const GONE_LIMIT_MS = 10_000;
+
+export interface OrdealOptions {
+  readonly folder: string;
+  readonly seed: number;
+  readonly failpoints: readonly FailpointEntry[];
+  readonly kills: number;
+  /** How long the steps of the plan are waited for. */
+  readonly planLimitMs: number;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly say: (line: string) => void;
+}
+
+export interface Ordeal extends Findings {
+  readonly fired: number;
+  readonly pending: readonly string[];
+  readonly kills: Readonly<Record<string, number>>;
+  readonly experiences: number;
+  readonly commands: number;
+  readonly looks: number;
+  readonly seconds: number;
+}
+
+export async function undergo(options: OrdealOptions): Promise<Ordeal> {
+  const { folder, seed, say } = options;
+  const from = performance.now();
+  const plan = await writePlan(folder, options.failpoints);
+  const environment = { [FAILPOINTS_VARIABLE]: plan.path, ...options.environment };
+  const system = await makeSystem(folder, environment);
+  const watch = watchTrainers(system);
+  const broken: string[] = [];
+  try {
+    await system.up();
+    const workload = startWorkload(system, seededRandom(seed));
+    await untilFired(plan, options);
+    const pending = plan.pending();
+    say(`${options.failpoints.length - pending.length} of ${options.failpoints.length} steps taken`);
+    await untilUp(system, UP_LIMIT_MS);
+    const kills = await killAtRandom(system, seededRandom(seed + 1), options.kills, (done) => {
+      if (done % 25 === 0) say(`${done} of ${options.kills} kills`);
+    });
+    await untilUp(system, UP_LIMIT_MS);
+    await workload.stop();
+    say('in peace: waiting until everything has ended');
+    const findings = await checkSettled(system, workload.account);
+    await watch.stop();
+    if (watch.most() > 1) broken.push(`${watch.most()} trainers were alive at once`);
+    const exitCode = await system.down();
+    if (exitCode !== 0) broken.push(`jarvis down ended with ${exitCode}`);
+    const left = await orphans(system.processes);
+    if (left.length > 0) broken.push(`processes ${left.join(', ')} were left`);
+    return {
+      ...findings,
+      broken: [...findings.broken, ...broken],
+      fired: options.failpoints.length - pending.length,
+      pending,
+      kills,
+      experiences: workload.account.experiences,
+      commands: workload.account.commands,
+      looks: watch.looks(),
+      seconds: (performance.now() - from) / 1000,
+    };
+  } catch (error) {
+    say(system.output().slice(-5000));
+    throw error;
+  } finally {
+    await watch.stop();
+    for (const pid of await system.processes()) process.kill(pid, 'SIGKILL');
+  }
+}
+
+async function untilFired(
+  plan: { pending(): string[] },
+  { planLimitMs, say }: Pick<OrdealOptions, 'planLimitMs' | 'say'>,
+): Promise<void> {
+  let last = plan.pending().length;
+  await until(
+    'the steps of the plan',
+    () => {
+      const now = plan.pending().length;
+      if (last - now >= 20) {
+        say(`${now} steps are still to be taken`);
+        last = now;
+      }
+      return now === 0;
+    },
+    planLimitMs,
+  ).catch(() => undefined);
+}
+
+async function orphans(processes: () => Promise<number[]>): Promise<number[]> {
+  try {
+    await until(
+      'the processes of the home to be gone',
+      async () => (await processes()).length === 0,
+      GONE_LIMIT_MS,
+    );
+    return [];
+  } catch {
+    return processes();
+  }
+}
