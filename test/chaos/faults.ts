@@ -102,7 +102,6 @@ function drawVictim(random: SeededRandom): Victim {
 async function kill(system: System, victim: Victim): Promise<boolean> {
   if (victim === 'supervisor') {
     await system.killSupervisor();
-    await system.up();
     return true;
   }
   const pid = victim === 'trainer' ? (await system.trainers())[0]?.pid : await system.pidOf(victim);

@@ -40,7 +40,7 @@ export async function undergo(options: OrdealOptions): Promise<Ordeal> {
   const watch = watchTrainers(system);
   const broken: string[] = [];
   try {
-    await system.up();
+    system.up();
     const workload = startWorkload(system, seededRandom(seed));
     await untilFired(plan, options);
     const pending = plan.pending();
@@ -75,6 +75,7 @@ export async function undergo(options: OrdealOptions): Promise<Ordeal> {
     throw error;
   } finally {
     await watch.stop();
+    system.giveUp();
     for (const pid of await system.processes()) process.kill(pid, 'SIGKILL');
   }
 }

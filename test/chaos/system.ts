@@ -13,6 +13,7 @@ const CLI = fileURLToPath(new URL('../../apps/cli/bin/jarvis.js', import.meta.ur
 const SMALL_TRAINER = fileURLToPath(new URL('small-trainer.ts', import.meta.url));
 const CALL_LIMIT_MS = 5_000;
 const DOWN_LIMIT_MS = 90_000;
+const START_AGAIN_MS = 100;
 
 /** Times are shortened, so that hundreds of kills fit into minutes; nothing else is changed. */
 const SHORTENED = {
@@ -39,10 +40,12 @@ const SHORTENED = {
 export interface System {
   readonly home: string;
   readonly urls: Readonly<Record<ServiceName, string>>;
-  /** Starts `jarvis up`, also over what an earlier one left running. */
-  up(): Promise<void>;
-  /** SIGKILL to the supervisor alone. */
+  /** Starts `jarvis up`, and starts it again whenever it ends, until `down`. */
+  up(): void;
+  /** SIGKILL to the supervisor alone; the next one finds what it left running. */
   killSupervisor(): Promise<void>;
+  /** Starts nothing any more. */
+  giveUp(): void;
   /** `jarvis down`; answers its exit code. */
   down(): Promise<number>;
   pidOf(service: ServiceName): Promise<number | null>;
@@ -85,6 +88,7 @@ export async function makeSystem(
     'reactor-core': `http://127.0.0.1:${reactor}`,
   };
   let supervisor: ChildProcess | null = null;
+  let isWanted = false;
   let output = '';
   const run = (args: readonly string[]): ChildProcess => {
     const child = spawn(process.execPath, [CLI, ...args], {
@@ -99,22 +103,31 @@ export async function makeSystem(
     child.stderr?.on('data', keep);
     return child;
   };
+  // A start in which a service dies fails as a whole, and says so: then whoever wants the system starts it again.
+  const start = (): void => {
+    const child = run(['up']);
+    supervisor = child;
+    child.once('exit', () => {
+      if (supervisor === child) supervisor = null;
+      if (isWanted) setTimeout(() => isWanted && start(), START_AGAIN_MS);
+    });
+  };
   return {
     home,
     urls,
-    async up() {
-      supervisor = run(['up']);
-      const { exitCode } = supervisor;
-      if (exitCode !== null) throw new Error(`jarvis up ended with ${exitCode}: ${output}`);
+    up: () => {
+      isWanted = true;
+      start();
     },
     async killSupervisor() {
-      if (supervisor === null || supervisor.exitCode !== null) return;
+      if (supervisor === null) return;
       const gone = once(supervisor, 'exit');
       supervisor.kill('SIGKILL');
       await gone;
-      supervisor = null;
     },
+    giveUp: () => void (isWanted = false),
     async down() {
+      isWanted = false;
       const child = run(['down']);
       const limit = setTimeout(() => child.kill('SIGKILL'), DOWN_LIMIT_MS);
       const [code] = (await once(child, 'exit')) as [number | null];
