@@ -66,14 +66,8 @@ export class Client {
   }
 
   /** The problem that a call has to end with. */
-  async refused(
-    code: ErrorCode,
-    method: string,
-    path: string,
-    body?: unknown,
-    headers: Readonly<Record<string, string>> = {},
-  ): Promise<Problem> {
-    const answer = await this.call(method, path, body, headers);
+  async refused(code: ErrorCode, ...call: Parameters<Client['call']>): Promise<Problem> {
+    const answer = await this.call(...call);
     const problem = problemSchema.parse(answer.body);
     assert.equal(problem.code, code, JSON.stringify(problem));
     assert.equal(answer.status, problem.status);

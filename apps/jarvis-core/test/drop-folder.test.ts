@@ -1,6 +1,6 @@
 // The drop folder, watched by a JARVIS Core that runs: each file is stored once, or set aside with its reason.
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { until } from '@jarvis/testkit';
@@ -19,17 +19,22 @@ function batch(id: string, n: number, over: Record<string, unknown> = {}): strin
   });
 }
 
-/** Drops a file that nobody has written to for an hour: whatever it holds, it is whole. */
+/** Drops a file whole, and as if nobody had written to it for an hour: whatever it holds is all that will come. */
 async function drop(world: World, name: string, content: string): Promise<void> {
-  const path = join(world.folder, 'events', name);
-  await mkdir(join(world.folder, 'events'), { recursive: true });
-  await writeFile(path, content, { mode: 0o600 });
-  await utimes(path, HOUR_AGO, HOUR_AGO);
+  const events = join(world.folder, 'events');
+  const written = join(world.folder, 'written');
+  await mkdir(events, { recursive: true });
+  await writeFile(written, content, { mode: 0o600 });
+  await utimes(written, HOUR_AGO, HOUR_AGO);
+  await rename(written, join(events, name));
 }
 
 async function reasonOf(world: World, name: string): Promise<string> {
   const path = join(world.folder, 'events/rejected', `${name}.reason.txt`);
-  return until(`${name} to be set aside`, () => readFile(path, 'utf8').catch(() => null));
+  return until(`${name} to be set aside`, async () => {
+    const text = await readFile(path, 'utf8').catch(() => '');
+    return text.endsWith('\n') ? text : null;
+  });
 }
 
 async function dropped(world: World): Promise<string[]> {
@@ -38,8 +43,10 @@ async function dropped(world: World): Promise<string[]> {
 
 async function untilTaken(world: World): Promise<void> {
   await until('the drop folder to be empty', async () => {
+    // In the order in which a file goes: it is gone when it is in neither.
+    if ((await dropped(world)).length > 0) return false;
     const claimed = await readdir(join(world.folder, 'events/.claimed')).catch(() => ['?']);
-    return claimed.length === 0 && (await dropped(world)).length === 0;
+    return claimed.length === 0;
   });
 }
 

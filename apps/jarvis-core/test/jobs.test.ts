@@ -117,8 +117,8 @@ test('the queue survives kill -9, is served by class, and each job trains once',
   await core.kill();
   const again = await startCore(world);
   assert.deepEqual(
-    (await again.jobs()).map((j) => [j.job_id, j.submitted_at]).sort(),
-    submitted.map((j) => [j.job_id, j.submitted_at]).sort(),
+    (await again.jobs()).map((j) => `${j.job_id} ${j.submitted_at}`).sort(),
+    submitted.map((j) => `${j.job_id} ${j.submitted_at}`).sort(),
   );
   await world.reactor.start();
   for (const kind of ['voice', 'nlu', 'vision']) {

@@ -182,9 +182,9 @@ export class Outside implements Performer {
 
   async #restore(signal: AbortSignal): Promise<void> {
     const { prime, logger } = this.#options;
-    for (let attempt = 0; prime !== null && !signal.aborted; attempt += 1) {
+    for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
-        await prime.post('/api/memory/restore', {}, restoreResponseSchema, { once: true });
+        await prime?.post('/api/memory/restore', {}, restoreResponseSchema, { once: true });
         break;
       } catch (error) {
         logger.debug({ err: error }, 'J-Prime could not be told to restore; trying again');
