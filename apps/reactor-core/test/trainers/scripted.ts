@@ -53,8 +53,12 @@ function startTicks(): string | null {
   }
 }
 
+function mayGoOn(): boolean {
+  return existsSync(join(folder, 'release')) || (stopAsked && mode !== 'deaf');
+}
+
 async function released(): Promise<void> {
-  while (!existsSync(join(folder, 'release')) && (!stopAsked || mode === 'deaf')) await delay(LOOK_MS);
+  while (!mayGoOn()) await delay(LOOK_MS);
 }
 
 function publish(): void {
