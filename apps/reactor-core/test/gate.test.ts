@@ -121,7 +121,7 @@ test('promoted by hand before its gate is through, it takes the place of the rol
 async function hang(world: RolloutWorld, version: string, jobId: string): Promise<string> {
   const dataset = world.file('runs', jobId, 'dataset.ndjson');
   await rename(dataset, `${dataset}.away`);
-  execFileSync('mkfifo', [dataset]);
+  execFileSync('sh', ['-c', 'mkfifo "$1"', 'sh', dataset]);
   const id = await world.reactor.deploy(version);
   const { trainers } = world;
   // The scoring program has the data set among its words, as trainers have their job.

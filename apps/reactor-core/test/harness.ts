@@ -74,8 +74,14 @@ export interface World {
 
 export async function makeWorld(t: Ending, options: WorldOptions = {}): Promise<World> {
   const home = await mkdtemp(join(tmpdir(), 'jarvis-reactor-'));
-  if (options.seed !== undefined) await cp(options.seed, home, { recursive: true });
   const core = new FixtureCore();
+  const running: { stop(): Promise<void> }[] = [];
+  t.after(async () => {
+    for (const one of running) await one.stop();
+    await killAll(home);
+    await core.stop();
+    await rm(home, { recursive: true, force: true, maxRetries: REMOVAL_TRIES });
+  });
   await core.start();
   if (options.core === false) await core.stop();
   const env: Env = {
@@ -88,13 +94,7 @@ export async function makeWorld(t: Ending, options: WorldOptions = {}): Promise<
     TRAINER_STOP_GRACE: '20',
     ...options.env,
   };
-  const running: { stop(): Promise<void> }[] = [];
-  t.after(async () => {
-    for (const one of running) await one.stop();
-    await killAll(home);
-    await core.stop();
-    await rm(home, { recursive: true, force: true, maxRetries: REMOVAL_TRIES });
-  });
+  if (options.seed !== undefined) await cp(options.seed, home, { recursive: true });
   const trainers = (): Promise<number[]> => trainersOf(home);
   return {
     home,
