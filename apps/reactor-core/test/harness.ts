@@ -56,26 +56,32 @@ export interface World {
   readonly home: string;
   readonly core: FixtureCore;
   readonly env: Env;
-  start(options?: { clock?: Clock; env?: Env }): Promise<Reactor>;
-  spawn(): Promise<ReactorProgram>;
+  readonly start: (options?: { clock?: Clock; env?: Env }) => Promise<Reactor>;
+  readonly spawn: () => Promise<ReactorProgram>;
   /** A start request for the scripted trainer in this mode, with a token unless it is left out by `fencing_token: undefined`. */
-  body(change: Partial<TrainingStartInput> & { mode?: string }): TrainingStartInput;
+  readonly body: (change: Partial<TrainingStartInput> & { mode?: string }) => TrainingStartInput;
   /** Lets a trainer go on that is held. */
-  release(jobId: string): Promise<void>;
+  readonly release: (jobId: string) => Promise<void>;
   /** The attempts of a job whose trainer was started, in order. */
-  starts(jobId: string): Promise<string[]>;
+  readonly starts: (jobId: string) => Promise<string[]>;
   /** The attempts of a job that have heard SIGTERM. */
-  terms(jobId: string): Promise<string[]>;
+  readonly terms: (jobId: string) => Promise<string[]>;
   /** Live processes of this home's trainers, and what they have started. */
-  trainers(): Promise<number[]>;
-  untilNoTrainer(): Promise<void>;
-  file(...path: string[]): string;
+  readonly trainers: () => Promise<number[]>;
+  readonly untilNoTrainer: () => Promise<void>;
+  readonly file: (...path: string[]) => string;
 }
 
 export async function makeWorld(t: Ending, options: WorldOptions = {}): Promise<World> {
   const home = await mkdtemp(join(tmpdir(), 'jarvis-reactor-'));
-  if (options.seed !== undefined) await cp(options.seed, home, { recursive: true });
   const core = new FixtureCore();
+  const running: { stop(): Promise<void> }[] = [];
+  t.after(async () => {
+    for (const one of running) await one.stop();
+    await killAll(home);
+    await core.stop();
+    await rm(home, { recursive: true, force: true, maxRetries: REMOVAL_TRIES });
+  });
   await core.start();
   if (options.core === false) await core.stop();
   const env: Env = {
@@ -88,13 +94,7 @@ export async function makeWorld(t: Ending, options: WorldOptions = {}): Promise<
     TRAINER_STOP_GRACE: '20',
     ...options.env,
   };
-  const running: { stop(): Promise<void> }[] = [];
-  t.after(async () => {
-    for (const one of running) await one.stop();
-    await killAll(home);
-    await core.stop();
-    await rm(home, { recursive: true, force: true, maxRetries: REMOVAL_TRIES });
-  });
+  if (options.seed !== undefined) await cp(options.seed, home, { recursive: true });
   const trainers = (): Promise<number[]> => trainersOf(home);
   return {
     home,

@@ -3,15 +3,18 @@ import assert from 'node:assert/strict';
 import { appendFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { type ModelVersion, modelVersionsSchema, type TrainingStartInput } from '@jarvis/contracts';
-import { signalProcess } from '@jarvis/process';
+import { fileURLToPath } from 'node:url';
+import { modelVersionsSchema, type TrainingStartInput } from '@jarvis/contracts';
 import type { JobEvent } from './client.ts';
 import { commands } from './experiences.ts';
 import { makeWorld, type Reactor } from './harness.ts';
 
-const EPOCHS = 500;
-const INTERVAL = 25;
+const MORTAL = fileURLToPath(new URL('trainers/mortal.ts', import.meta.url));
+const mortal = { env: { TRAINER_NLU_COMMAND: `"${process.execPath}" "${MORTAL}"` } };
 const builtIn = { env: { TRAINER_NLU_COMMAND: '' } };
+
+const EPOCHS = 60;
+const INTERVAL = 2;
 
 const body: TrainingStartInput = {
   job_id: 'job-1',
@@ -22,90 +25,64 @@ const body: TrainingStartInput = {
   fencing_token: 1,
 };
 
-const saved =
-  (epoch: number) =>
-  (event: JobEvent): boolean =>
-    event.name === 'checkpoint' && Number(event.data['epoch']) >= epoch;
-
-async function versionOf(reactor: Reactor): Promise<ModelVersion> {
+/** The SHA-256 of the only version. */
+async function digestOf(reactor: Reactor): Promise<string> {
   const answer = modelVersionsSchema.parse(await reactor.must('GET', '/api/models/nlu/versions'));
   const [version, ...others] = answer.versions;
   assert.ok(version !== undefined && others.length === 0);
-  return version;
+  return version.digest;
 }
 
-/** The digest of the version that the job yields when nobody disturbs it; the same for all, so it is made once. */
-let digest: Promise<string> | undefined;
-function undisturbed(t: TestContext): Promise<string> {
-  digest ??= (async () => {
-    const world = await makeWorld(t, builtIn);
-    const reactor = await world.start();
-    await reactor.start(body);
-    await reactor.eventsToEnd('job-1');
-    return (await versionOf(reactor)).digest;
-  })();
-  return digest;
-}
-
-async function kill(reactor: Reactor): Promise<void> {
-  const [run] = await reactor.runs('?live=true');
-  assert.ok(run?.pid != null, 'it trains still');
-  signalProcess(run.pid, 'SIGKILL');
-  await reactor.eventsUntil('job-1', (e) => e.data['status'] === 'lost' && e.data['attempt'] === run.attempt);
-}
-
-test('killed twice, preempted once: the same version as undisturbed, byte for byte', async (t) => {
-  const world = await makeWorld(t, builtIn);
-  const reactor = await world.start();
+async function undisturbed(t: TestContext): Promise<string> {
+  const reactor = await (await makeWorld(t, builtIn)).start();
   await reactor.start(body);
-  await reactor.eventsUntil('job-1', saved(INTERVAL));
-  await kill(reactor);
-  assert.match((await reactor.status('job-1')).error ?? '', /SIGKILL/);
-  for (const [token, epoch] of [
-    [2, 4 * INTERVAL],
-    [3, 7 * INTERVAL],
-  ] as const) {
-    assert.equal((await reactor.start({ ...body, fencing_token: token })).attempt, token);
-    await reactor.eventsUntil('job-1', saved(epoch));
-    if (token === 2) await kill(reactor);
-    else await reactor.must('POST', '/api/training/preempt/job-1');
-  }
-  assert.equal((await reactor.start({ ...body, fencing_token: 4 })).attempt, 4);
-  const events = await reactor.eventsToEnd('job-1');
-  assert.equal(events.at(-1)?.name, 'completed');
-  assert.deepEqual(
-    events.map((e) => e.id),
-    events.map((_, i) => i + 1),
-  );
-  const resumed = [1, 2, 3, 4].map((attempt) => firstEpoch(events, attempt));
-  assert.equal(resumed[0], 0);
-  const least = [0, 1, 4, 7].map((n) => n * INTERVAL);
-  assert.ok(
-    resumed.every((epoch, i) => epoch >= Number(least[i])),
-    String(resumed),
-  );
-  assert.equal((await versionOf(reactor)).digest, await undisturbed(t));
-});
+  await reactor.eventsToEnd('job-1');
+  return digestOf(reactor);
+}
 
-test('a checkpoint that is damaged is passed over for the one before', async (t) => {
-  const world = await makeWorld(t, builtIn);
-  const reactor = await world.start();
-  await reactor.start(body);
-  await reactor.eventsUntil('job-1', saved(2 * INTERVAL));
-  await kill(reactor);
-  const folder = world.file('runs', 'job-1', 'checkpoints');
-  const names = (await readdir(folder)).filter((name) => /^epoch-\d+-step-\d+$/.test(name)).sort();
-  const newest = names.at(-1) ?? '';
-  for (const file of await readdir(join(folder, newest))) await appendFile(join(folder, newest, file), 'x');
-  await reactor.start({ ...body, fencing_token: 2 });
-  const events = await reactor.eventsToEnd('job-1');
-  const goodEpoch = Number(/^epoch-(\d+)/.exec(names.at(-2) ?? '')?.[1]);
-  assert.equal(firstEpoch(events, 2), goodEpoch);
-  assert.equal((await versionOf(reactor)).digest, await undisturbed(t));
-});
+/** Starts an attempt and waits until it is over in this way. */
+async function attempt(reactor: Reactor, token: number, over: 'lost' | 'preempted'): Promise<void> {
+  assert.equal((await reactor.start({ ...body, fencing_token: token })).attempt, token);
+  await reactor.eventsUntil('job-1', (e) => e.data['status'] === over && e.data['attempt'] === token);
+}
 
 /** The epoch at which an attempt took the job up. */
 function firstEpoch(events: readonly JobEvent[], attempt: number): number {
   const started = events.find((e) => e.data['attempt'] === attempt && e.data['status'] === 'running');
   return Number(started?.data['epoch']);
 }
+
+test('killed twice, stopped once: the same version as undisturbed, byte for byte', async (t) => {
+  const reactor = await (await makeWorld(t, mortal)).start();
+  await attempt(reactor, 1, 'lost');
+  assert.match((await reactor.status('job-1')).error ?? '', /SIGKILL/);
+  await attempt(reactor, 2, 'lost');
+  await attempt(reactor, 3, 'preempted');
+  await reactor.start({ ...body, fencing_token: 4 });
+  const events = await reactor.eventsToEnd('job-1');
+  assert.equal(events.at(-1)?.name, 'completed');
+  assert.deepEqual(
+    events.map((e) => e.id),
+    events.map((_, i) => i + 1),
+  );
+  const resumed = [1, 2, 3, 4].map((n) => firstEpoch(events, n));
+  assert.equal(resumed[0], 0);
+  for (const [i, epoch] of [0, 10, 20, 30].entries()) assert.ok(Number(resumed[i]) >= epoch, String(resumed));
+  assert.equal(await digestOf(reactor), await undisturbed(t));
+});
+
+test('a checkpoint that is damaged is passed over for the one before', async (t) => {
+  const world = await makeWorld(t, mortal);
+  const reactor = await world.start();
+  await attempt(reactor, 1, 'lost');
+  const folder = world.file('runs', 'job-1', 'checkpoints');
+  const names = (await readdir(folder)).filter((name) => /^epoch-\d+-step-\d+$/.test(name)).sort();
+  const newest = names.at(-1) ?? '';
+  for (const file of await readdir(join(folder, newest))) await appendFile(join(folder, newest, file), 'x');
+  await attempt(reactor, 2, 'lost');
+  await attempt(reactor, 3, 'preempted');
+  await reactor.start({ ...body, fencing_token: 4 });
+  const events = await reactor.eventsToEnd('job-1');
+  assert.equal(firstEpoch(events, 2), Number(/^epoch-(\d+)/.exec(names.at(-2) ?? '')?.[1]));
+  assert.equal(await digestOf(reactor), await undisturbed(t));
+});

@@ -75,9 +75,9 @@ export interface RolloutWorld extends World {
   readonly clock: ShiftedClock;
   readonly reactor: Reactor;
   /** Stops Reactor Core and starts it again on the same clock. */
-  restart(meanwhile?: () => void): Promise<Reactor>;
+  readonly restart: (meanwhile?: () => void) => Promise<Reactor>;
   /** Waits until judge and gatekeeper have looked: what they would do is done. */
-  looked(): Promise<void>;
+  readonly looked: () => Promise<void>;
 }
 
 export async function rolloutWorld(t: TestContext, env: Record<string, string> = {}): Promise<RolloutWorld> {

@@ -155,10 +155,14 @@ test('other strategies are refused, and so is what does not fit', async (t) => {
 
 test("a deployment's own configuration counts before the environment's", async (t) => {
   const { reactor, clock } = await rolloutWorld(t);
-  const config = { initial_percentage: 20, rollout_steps: [20, 100], monitor_duration_seconds: 0 };
+  const config = {
+    initial_percentage: 20,
+    rollout_steps: [20, 100],
+    monitor_duration_seconds: STEP_SECONDS / 5,
+  };
   const id = await roll(reactor, GOOD, { config });
   assert.equal((await reactor.deployment(id)).current_percentage, 20);
-  clock.advance(1);
+  clock.advance(STEP_SECONDS / 5);
   await reactor.evidence([requests(id, 0, STEP_REQUESTS)]);
   await reactor.deploymentThat(id, '100 %', (d) => d.current_percentage === 100);
 });

@@ -19,8 +19,8 @@ function follow(url: string, lastEventId: string | null = null) {
     next: async (): Promise<Routes> => {
       const { value, done } = await stream.next();
       assert.ok(done !== true, 'the stream goes on');
-      assert.equal((value as ReceivedEvent).event, 'routes');
-      return routesSchema.parse((value as ReceivedEvent).data);
+      assert.equal(value.event, 'routes');
+      return routesSchema.parse(value.data);
     },
     end: () => gone.abort(),
   };

@@ -122,9 +122,9 @@ test('two slots train two jobs, each with tokens of its own', async (t) => {
   const reactor = await world.start();
   await reactor.start(world.body({ mode: 'held', fencing_token: 7 }));
   await reactor.start(world.body({ mode: 'held', job_id: 'job-2', slot: 1, fencing_token: 3 }));
-  assert.deepEqual((await reactor.runs('?live=true')).map((r) => [r.job_id, r.slot, r.token]).sort(), [
-    ['job-1', 0, 7],
-    ['job-2', 1, 3],
+  assert.deepEqual((await reactor.runs('?live=true')).map((r) => `${r.job_id} ${r.slot} ${r.token}`).sort(), [
+    'job-1 0 7',
+    'job-2 1 3',
   ]);
   const body = world.body({ job_id: 'job-3', slot: 2 });
   const { issues } = await reactor.problem('invalid_request', ['POST', START, body]);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { decideGate, type GateCounts } from '../src/index.ts';
+import { decideGate, decideGateFailure, type GateCounts } from '../src/index.ts';
 
 function counts(candidateOnly: number, championOnly: number, bothCorrect = 10): GateCounts {
   return {
@@ -37,6 +37,22 @@ test('the reason is a sentence for a person', () => {
   const none = { rows: 0, candidateCorrect: 0, championCorrect: 0, candidateOnly: 0, championOnly: 0 };
   assert.equal(decideGate(none).pass, true);
   assert.match(decideGate(none).reason, /no held-out rows/);
+});
+
+test('a gate without an answer is tried three times, ever later, then the candidate is rejected', () => {
+  const decisions = [1, 2, 3].map((failures) => decideGateFailure(failures, 'its graph does not load'));
+  assert.deepEqual(
+    decisions.map((d) => [d.go, d.go === 'retry' ? d.afterMs : null]),
+    [
+      ['retry', 10_000],
+      ['retry', 20_000],
+      ['reject', null],
+    ],
+  );
+  assert.equal(
+    decisions[2]?.reason,
+    'The offline gate could not score it (3 of 3 tries): its graph does not load',
+  );
 });
 
 const wins = fc.nat({ max: 3000 });

@@ -53,8 +53,12 @@ function startTicks(): string | null {
   }
 }
 
+function mayGoOn(): boolean {
+  return existsSync(join(folder, 'release')) || (stopAsked && mode !== 'deaf');
+}
+
 async function released(): Promise<void> {
-  while (!existsSync(join(folder, 'release')) && (!stopAsked || mode === 'deaf')) await delay(LOOK_MS);
+  while (!mayGoOn()) await delay(LOOK_MS);
 }
 
 function publish(): void {
@@ -85,9 +89,10 @@ function publish(): void {
 /** Lines that are no events of this run. */
 function babble(): void {
   write('no json\n{"type":"progress"}\n[]\nnull\n\n');
-  write(
-    `${JSON.stringify({ token: job.token + 1, at: new Date().toISOString(), type: 'completed', metrics: {} })}\n`,
-  );
+  const foreign = { token: job.token + 1, at: new Date().toISOString() };
+  const progressed = { type: 'progress', epoch: 1, total_epochs: job.epochs, loss: 9, accuracy: null };
+  for (const event of [progressed, { type: 'completed', metrics: {} }])
+    write(`${JSON.stringify({ ...foreign, ...event })}\n`);
   write(`${'x'.repeat(LONG_LINE_CHARS)}\n`);
 }
 
