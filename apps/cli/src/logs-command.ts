@@ -4,17 +4,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Config, readConfigOrExit } from '@jarvis/runtime';
 import { followFile } from '@jarvis/process';
+import { LOG_FILES } from '@jarvis/supervisor';
 import { CommandError } from './exit.ts';
 import { type Style, styleOf } from './style.ts';
 import { untilInterrupted, type World } from './world.ts';
 
-/** File names as the supervisor gives them. */
-export const LOG_FILES = {
-  supervisor: 'jarvis-supervisor.log',
-  'jarvis-core': 'jarvis-core.log',
-  'j-prime': 'jarvis-prime.log',
-  'reactor-core': 'jarvis-reactor.log',
-} as const;
 type LogName = keyof typeof LOG_FILES;
 
 export interface LogsOptions {
@@ -55,8 +49,12 @@ export async function logsCommand(
   const merged = last.flat().toSorted((a, b) => (timeOf(a.text) < timeOf(b.text) ? -1 : 1));
   // A count of 0 means none: only what comes is shown.
   for (const line of options.lines === 0 ? [] : merged.slice(-options.lines)) write(line);
-  if (options.follow !== true) return;
-  const { signal, release } = untilInterrupted(() => process.exit());
+  if (options.follow !== true) {
+    if (merged.length === 0) world.stderr.write('No line matches.\n');
+    return;
+  }
+  if (merged.length === 0) world.stderr.write(`Waiting for lines in ${config.paths.logs} …\n`);
+  const { signal, release } = untilInterrupted(world, () => process.exit());
   await Promise.all(
     paths.map(async ({ name, path }) => {
       for await (const text of followFile(path, { signal }))
