@@ -47,7 +47,7 @@ export function configCommand(world: World, options: { json?: true }): void {
     world.stdout.write(`${JSON.stringify(entries, null, 2)}\n`);
     return;
   }
-  const { columns = Infinity } = world.stdout;
+  const columns = world.stdout.isTTY ? world.stdout.columns : Infinity;
   const lines = wideLines(entries, config, styleOf(world.stdout));
   const fits = lines.every((line) => stripVTControlCharacters(line).length <= columns);
   const fitting = fits ? lines : narrowLines(entries, config, styleOf(world.stdout));

@@ -42,10 +42,19 @@ export function untilInterrupted(
   };
 }
 
+/** A reader that has seen enough, and a terminal that is gone. */
+const READER_GONE: readonly string[] = ['EPIPE', 'EIO'];
+
 /** Without a listener, `| head` that has seen enough or a terminal that is gone would end the process with a trace, and leave what it started. */
 export function whenUnread(stdout: NodeJS.WriteStream, stderr: NodeJS.WriteStream): AbortSignal {
   const unread = new AbortController();
-  stdout.on('error', () => unread.abort());
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (!unread.signal.aborted && !READER_GONE.includes(error.code ?? '')) {
+      stderr.write(`the output cannot be written: ${error.message}\n`);
+      process.exitCode = 1;
+    }
+    unread.abort();
+  });
   stderr.on('error', () => {}); // there is nowhere left to say it
   return unread.signal;
 }
