@@ -28,17 +28,25 @@ export interface Running {
 type Env = Readonly<Record<string, string | undefined>>;
 
 export interface Fixture {
-  /** Where the programs run; all they write is to lie below it. */
+  /** Where the programs run; all they write is to lie below it. What still runs when the test ends is stopped. */
   readonly folder: string;
   readonly home: string;
   readonly ports: readonly number[];
   start(args: readonly string[], env?: Env): Running;
   run(args: readonly string[], env?: Env): Promise<Ended>;
-  /** `up` until all three are operational; what is left of it when the test ends is stopped. */
+  /** `up`, when all three are operational. */
   up(env?: Env): Promise<Running>;
 }
 
 export async function fixture(t: TestContext): Promise<Fixture> {
+  const started: Running[] = [];
+  let upIn: Env | null = null;
+  // Hooks run in this order: all is stopped, then the folder goes.
+  t.after(async () => {
+    await Promise.all(started.map(stop));
+    // Also when the supervisor was killed: its services would go on.
+    if (upIn !== null) await startCli(['down'], upIn, folder).ended;
+  });
   const folder = await tempFolder(t);
   const home = join(folder, 'home');
   const ports = await freePorts(3);
@@ -52,22 +60,28 @@ export async function fixture(t: TestContext): Promise<Fixture> {
     REACTOR_CORE_PORT: String(ports[2]),
   };
   const start = (args: readonly string[], env: Env = {}): Running => {
-    const running = startCli(args, { ...base, ...env }, folder);
-    t.after(async () => {
-      running.child.kill('SIGTERM');
-      await running.ended;
-    });
+    const all = { ...base, ...env };
+    const running = startCli(args, all, folder);
+    started.push(running);
+    if (args[0] === 'up') upIn = all;
     return running;
   };
-  const run = (args: readonly string[], env: Env = {}): Promise<Ended> => start(args, env).ended;
   const up = async (env: Env = {}): Promise<Running> => {
-    // Also when the supervisor is killed: its services would go on.
-    t.after(() => run(['down'], env));
     const running = start(['up'], env);
     await running.says(/3\/3 operational[\s\S]*Ctrl-C/);
     return running;
   };
-  return { folder, home, ports, start, run, up };
+  return { folder, home, ports, start, run: (args, env) => start(args, env).ended, up };
+}
+
+/** The second signal kills what the first cannot stop. */
+async function stop({ child, ended }: Running): Promise<void> {
+  await until('a program to end', () => hasEnded(child) || !child.kill('SIGTERM'));
+  await ended;
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }
 
 function startCli(args: readonly string[], env: Env, cwd: string): Running {
@@ -76,15 +90,15 @@ function startCli(args: readonly string[], env: Env, cwd: string): Running {
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const ended = new Promise<Ended>((resolve) => {
-    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject).on('close', (code) => resolve({ code, stdout, stderr }));
   });
   const says = async (pattern: RegExp): Promise<void> => {
     await until(
       `${args.join(' ')} to say ${String(pattern)}`,
       () => {
         if (pattern.test(stdout + stderr)) return true;
-        if (child.exitCode === null && child.signalCode === null) return false;
+        if (!hasEnded(child)) return false;
         throw new Error(`${args.join(' ')} ended without ${String(pattern)}:\n${stdout}\n${stderr}`);
       },
       OUTPUT_LIMIT_MS,
