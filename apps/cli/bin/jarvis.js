@@ -37,8 +37,9 @@ function runWith(node) {
     stdio: 'inherit',
     env: env,
   });
-  // Ctrl-C reaches the child by itself; this process only waits for it.
+  // Ctrl-C and the end of a terminal reach the child by themselves; this process only waits for it.
   process.on('SIGINT', function () {});
+  process.on('SIGHUP', function () {});
   process.on('SIGTERM', function () {
     child.kill('SIGTERM');
   });

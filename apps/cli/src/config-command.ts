@@ -1,4 +1,5 @@
 // `jarvis config`: every variable with its value, where that came from, and what it means; secrets masked.
+import { stripVTControlCharacters } from 'node:util';
 import {
   ENVIRONMENT,
   GROUPS,
@@ -7,7 +8,7 @@ import {
   type VariableSource,
 } from '@jarvis/contracts';
 import { type Config, readConfigOrExit } from '@jarvis/runtime';
-import { styleOf, table } from './style.ts';
+import { type Style, styleOf, table } from './style.ts';
 import type { World } from './world.ts';
 
 export interface ConfigEntry {
@@ -46,14 +47,29 @@ export function configCommand(world: World, options: { json?: true }): void {
     world.stdout.write(`${JSON.stringify(entries, null, 2)}\n`);
     return;
   }
-  const { paint } = styleOf(world.stdout);
+  const columns = world.stdout.isTTY ? world.stdout.columns : Infinity;
+  const lines = wideLines(entries, config, styleOf(world.stdout));
+  const fits = lines.every((line) => stripVTControlCharacters(line).length <= columns);
+  const fitting = fits ? lines : narrowLines(entries, config, styleOf(world.stdout));
+  world.stdout.write(`${fitting.join('\n')}\n`);
+}
+
+function wideLines(entries: readonly ConfigEntry[], config: Config, { paint }: Style): string[] {
   const rows = entries.map((entry) => [entry.name, shown(entry, config), entry.source, entry.meaning]);
-  for (const [i, line] of table([['variable', 'value', 'source', 'meaning'], ...rows])
-    .split('\n')
-    .entries()) {
-    const set = i > 0 && entries[i - 1]?.source !== 'default';
-    world.stdout.write(`${i === 0 ? paint('bold', line) : set ? paint('cyan', line) : line}\n`);
-  }
+  const [head = '', ...lines] = table([['variable', 'value', 'source', 'meaning'], ...rows]).split('\n');
+  return [
+    paint('bold', head),
+    ...lines.map((line, i) => (entries[i]?.source === 'default' ? line : paint('cyan', line))),
+  ];
+}
+
+/** Two lines for each, where a terminal is too narrow for columns. */
+function narrowLines(entries: readonly ConfigEntry[], config: Config, { paint }: Style): string[] {
+  return entries.flatMap((entry) => {
+    const line = `${entry.name} = ${shown(entry, config)}`;
+    const set = entry.source !== 'default';
+    return [set ? paint('cyan', `${line} (${entry.source})`) : line, paint('dim', `    ${entry.meaning}`)];
+  });
 }
 
 function shown(entry: ConfigEntry, config: Config): string {

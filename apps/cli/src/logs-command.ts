@@ -1,20 +1,15 @@
 // `jarvis logs`: the last lines of the services' logs, merged by time; followed with -f.
 import { createReadStream, existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type Config, readConfigOrExit } from '@jarvis/runtime';
 import { followFile } from '@jarvis/process';
+import { LOG_FILES } from '@jarvis/supervisor';
 import { CommandError } from './exit.ts';
 import { type Style, styleOf } from './style.ts';
 import { untilInterrupted, type World } from './world.ts';
 
-/** File names as the supervisor gives them. */
-export const LOG_FILES = {
-  supervisor: 'jarvis-supervisor.log',
-  'jarvis-core': 'jarvis-core.log',
-  'j-prime': 'jarvis-prime.log',
-  'reactor-core': 'jarvis-reactor.log',
-} as const;
 type LogName = keyof typeof LOG_FILES;
 
 export interface LogsOptions {
@@ -51,15 +46,21 @@ export async function logsCommand(
   };
   const paths = names.map((name) => ({ name, path: join(config.paths.logs, LOG_FILES[name]) }));
   if (!paths.some(({ path }) => existsSync(path)) && options.follow !== true) throw noLogs(config);
-  const last = await Promise.all(paths.map(({ name, path }) => lastMatching(name, path, options)));
+  // Up to here they are read, from here they are followed: no line comes twice or is lost in between.
+  const files = await Promise.all(paths.map(async (log) => ({ ...log, bytes: await sizeOf(log.path) })));
+  const last = await Promise.all(files.map((log) => lastMatching(log, options)));
   const merged = last.flat().toSorted((a, b) => (timeOf(a.text) < timeOf(b.text) ? -1 : 1));
   // A count of 0 means none: only what comes is shown.
   for (const line of options.lines === 0 ? [] : merged.slice(-options.lines)) write(line);
-  if (options.follow !== true) return;
-  const { signal, release } = untilInterrupted(() => process.exit());
+  if (options.follow !== true) {
+    if (merged.length === 0) world.stderr.write('No line matches.\n');
+    return;
+  }
+  if (merged.length === 0) world.stderr.write(`Waiting for lines in ${config.paths.logs} …\n`);
+  const { signal, release } = untilInterrupted(world, () => process.exit());
   await Promise.all(
-    paths.map(async ({ name, path }) => {
-      for await (const text of followFile(path, { signal }))
+    files.map(async ({ name, path, bytes }) => {
+      for await (const text of followFile(path, { from: bytes, signal }))
         if (matches(text, options.grep)) write({ name, text });
     }),
   );
@@ -81,15 +82,29 @@ function noLogs(config: Config): CommandError {
   );
 }
 
-/** The last `lines` lines of a file that match; none when it is not there. Reads the file once, keeps no more than that. */
-export async function lastMatching(
-  name: LogName,
-  path: string,
+interface LogFile {
+  readonly name: LogName;
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** 0 where there is none. */
+async function sizeOf(path: string): Promise<number> {
+  return await stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
+}
+
+/** The last `lines` lines of a file that match. Reads the file once, keeps no more than that. */
+async function lastMatching(
+  { name, path, bytes }: LogFile,
   options: Pick<LogsOptions, 'grep' | 'lines'>,
 ): Promise<LogLine[]> {
-  if (!existsSync(path)) return [];
+  if (bytes === 0) return [];
   const kept: LogLine[] = [];
-  for await (const text of createInterface({ input: createReadStream(path), crlfDelay: Infinity })) {
+  const input = createReadStream(path, { end: bytes - 1 });
+  for await (const text of createInterface({ input, crlfDelay: Infinity })) {
     if (!matches(text, options.grep)) continue;
     kept.push({ name, text });
     if (kept.length > options.lines) kept.shift();

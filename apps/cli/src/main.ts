@@ -2,6 +2,7 @@
 import { systemClock, systemRandom } from '@jarvis/runtime';
 import { createProgram } from './program.ts';
 import { runProgram } from './exit.ts';
+import { whenUnread } from './world.ts';
 
 const world = {
   // oxlint-disable-next-line no-restricted-properties -- the edge where the environment comes in
@@ -9,6 +10,7 @@ const world = {
   cwd: process.cwd(),
   stdout: process.stdout,
   stderr: process.stderr,
+  unread: whenUnread(process.stdout, process.stderr),
   clock: systemClock,
   random: systemRandom,
 };

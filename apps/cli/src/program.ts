@@ -1,10 +1,12 @@
 // The commands of `jarvis`, their options and help.
+import { readFileSync } from 'node:fs';
 import { modelTypeSchema, MODEL_TYPES } from '@jarvis/contracts';
+import { LOG_FILES } from '@jarvis/supervisor';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { configCommand } from './config-command.ts';
 import { demoCommand } from './demo/demo-command.ts';
 import { downCommand } from './down-command.ts';
-import { LOG_FILES, logsCommand } from './logs-command.ts';
+import { logsCommand } from './logs-command.ts';
 import { statusCommand } from './status-command.ts';
 import { trainCommand } from './train-command.ts';
 import { upCommand } from './up-command.ts';
@@ -18,30 +20,45 @@ const SEED_DEFAULT = 1;
 export function createProgram(world: World): Command {
   const program = new Command('jarvis')
     .description('Closes the learning loop of a local AI assistant on one machine.')
+    .version(ownVersion(), '-V, --version', 'display the version')
     .configureOutput({
       writeOut: (text) => world.stdout.write(text),
       writeErr: (text) => world.stderr.write(text),
       getOutHasColors: () => false,
     })
-    .showHelpAfterError('(jarvis --help lists commands and options)')
     .exitOverride()
     .addHelpText(
       'after',
       examples('jarvis demo', 'jarvis up', 'jarvis train nlu --watch', 'jarvis logs reactor-core -f') +
-        '\nConfiguration is by environment variables: `jarvis config`.\nExit codes: 0 done, 1 failed, 69 a service is away, 78 bad configuration.',
+        '\nConfiguration is by environment variables: `jarvis config`.\nExit codes: 0 done, 1 failed, 69 a service is away, 78 bad configuration, 130 interrupted.',
     );
   addSystemCommands(program, world);
   addLogs(program, world);
   addTrain(program, world);
   addDemo(program, world);
+  for (const command of [program, ...program.commands])
+    command.showHelpAfterError(`(${pathOf(command)} --help says what there is)`);
   return program;
+}
+
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}
+
+function ownVersion(): string {
+  const path = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }
 
 function addSystemCommands(program: Command, world: World): void {
   program
     .command('up')
     .description('start what is missing of the three services, and keep them up until Ctrl-C')
-    .addHelpText('after', examples('jarvis up', 'JARVIS_HOME=/data/jarvis jarvis up'))
+    .addHelpText(
+      'after',
+      examples('jarvis up', 'JARVIS_HOME=/data/jarvis JARVIS_PORT=6001 jarvis up') +
+        '\nCtrl-C stops everything in order; a second one kills it. `jarvis down` does the first from elsewhere.',
+    )
     .action(() => upCommand(world));
   program
     .command('down')
@@ -50,7 +67,7 @@ function addSystemCommands(program: Command, world: World): void {
     .action(() => downCommand(world));
   program
     .command('status')
-    .description('who answers, what is served, what is trained')
+    .description('who answers, what is served, what is trained, rolled out or waits, and why')
     .option('--json', 'as JSON')
     .addHelpText('after', examples('jarvis status', 'jarvis status --json'))
     .action((options: { json?: true }) => statusCommand(world, options));

@@ -1,12 +1,7 @@
 // Clients of the three services, as the configuration places them.
 import type { ServiceName } from '@jarvis/contracts';
 import { type Config, createServiceClient, type ServiceClient } from '@jarvis/runtime';
-
-export const TITLES: Readonly<Record<ServiceName, string>> = {
-  'jarvis-core': 'JARVIS Core',
-  'j-prime': 'J-Prime',
-  'reactor-core': 'Reactor Core',
-};
+import { SERVICE_TITLES } from '@jarvis/supervisor';
 
 /** A person waits: no retries, an answer or an error within a few seconds. */
 const TIMEOUT_MS = 5_000;
@@ -18,7 +13,7 @@ export async function withService<T>(
   use: (client: ServiceClient) => Promise<T>,
 ): Promise<T> {
   const client = createServiceClient({
-    name: TITLES[service],
+    name: SERVICE_TITLES[service],
     baseUrl: config.urls[service],
     timeoutMs: TIMEOUT_MS,
     retries: 0,

@@ -1,8 +1,20 @@
-// `jarvis status`: who answers, what is served, what is trained.
-import { type Health, healthSchema, type ServiceName, SERVICES } from '@jarvis/contracts';
-import { type Config, readConfigOrExit } from '@jarvis/runtime';
+// `jarvis status`: who answers, what is served, what is trained, rolled out or waits, and why.
+import {
+  type Deployment,
+  DEPLOYMENT_LIFECYCLE,
+  deploymentsSchema,
+  type Health,
+  healthSchema,
+  isTerminal,
+  type Job,
+  JOB_LIFECYCLE,
+  jobsSchema,
+  type ServiceName,
+} from '@jarvis/contracts';
+import { type Config, readConfigOrExit, type ServiceClient } from '@jarvis/runtime';
+import { enabledServices, SERVICE_TITLES } from '@jarvis/supervisor';
 import { EXIT_AWAY } from './exit.ts';
-import { TITLES, withService } from './services.ts';
+import { withService } from './services.ts';
 import { styleOf, table } from './style.ts';
 import type { World } from './world.ts';
 
@@ -14,20 +26,28 @@ export interface ServiceStatus {
   readonly error: string | null;
 }
 
-export async function statusCommand(world: World, options: { json?: true }): Promise<void> {
-  const config = readConfigOrExit(world);
-  const wanted = SERVICES.filter((name) => isEnabled(config, name));
-  const services = await Promise.all(wanted.map((name) => ask(config, name)));
-  const up = services.filter((s) => s.health !== null && s.health.status !== 'starting').length;
-  if (options.json === true)
-    world.stdout.write(`${JSON.stringify({ operational: up, total: services.length, services }, null, 2)}\n`);
-  else world.stdout.write(`${describe(world, services)}\n${up}/${services.length} operational\n`);
-  if (up < services.length) process.exitCode = EXIT_AWAY;
+/** What is under way: newest first. Empty also where its service is away. */
+interface UnderWay {
+  readonly jobs: readonly Job[];
+  readonly deployments: readonly Deployment[];
 }
 
-function isEnabled(config: Config, name: ServiceName): boolean {
-  if (name === 'j-prime') return config.env.JARVIS_PRIME_ENABLED;
-  return name === 'reactor-core' ? config.env.REACTOR_CORE_ENABLED : true;
+export async function statusCommand(world: World, options: { json?: true }): Promise<void> {
+  const config = readConfigOrExit(world);
+  const wanted = enabledServices(config.env);
+  const services = await Promise.all(wanted.map((name) => ask(config, name)));
+  const up = services.filter((s) => s.health !== null && s.health.status !== 'starting').length;
+  const underWay = await askUnderWay(config, services);
+  if (options.json === true)
+    world.stdout.write(
+      `${JSON.stringify({ operational: up, total: services.length, services, ...underWay }, null, 2)}\n`,
+    );
+  else {
+    const lines = [...serviceLines(world, services), ...underWayLines(underWay)];
+    const hint = up < services.length ? '; `jarvis up` starts what is missing' : '';
+    world.stdout.write(`${lines.join('\n')}\n${up}/${services.length} operational${hint}\n`);
+  }
+  if (up < services.length) process.exitCode = EXIT_AWAY;
 }
 
 async function ask(config: Config, service: ServiceName): Promise<ServiceStatus> {
@@ -40,10 +60,30 @@ async function ask(config: Config, service: ServiceName): Promise<ServiceStatus>
   }
 }
 
-function describe(world: World, services: readonly ServiceStatus[]): string {
+async function askUnderWay(config: Config, services: readonly ServiceStatus[]): Promise<UnderWay> {
+  const from = async <T>(service: ServiceName, get: (client: ServiceClient) => Promise<T[]>): Promise<T[]> =>
+    services.some((s) => s.service === service && s.health !== null)
+      ? // It may go between two questions; its row has said that it was there.
+        withService(config, service, get).catch(() => [])
+      : [];
+  const [jobs, deployments] = await Promise.all([
+    from('jarvis-core', async (c) => (await c.get('/api/jobs', jobsSchema, { once: true })).jobs),
+    from(
+      'reactor-core',
+      async (c) => (await c.get('/api/deployments', deploymentsSchema, { once: true })).deployments,
+    ),
+  ]);
+  return {
+    jobs: jobs.filter((job) => !isTerminal(JOB_LIFECYCLE, job.state)),
+    deployments: deployments.filter((d) => !isTerminal(DEPLOYMENT_LIFECYCLE, d.state)),
+  };
+}
+
+function serviceLines(world: World, services: readonly ServiceStatus[]): string[] {
   const { paint } = styleOf(world.stdout);
   const rows = services.map(({ service, url, health, error }) => {
-    if (health === null) return ['✖', TITLES[service], url, 'away', error ?? ''];
+    const title = SERVICE_TITLES[service];
+    if (health === null) return ['✖', title, url, 'away', whyAway(error ?? '', title, url)];
     const models = Object.entries(health.models_deployed).map(([kind, version]) => `${kind} ${version}`);
     const facts = [
       `pid ${health.pid}`,
@@ -54,10 +94,28 @@ function describe(world: World, services: readonly ServiceStatus[]): string {
         p.reachable ? [] : [`${peer}: ${p.detail}`],
       ),
     ];
-    return ['✔', TITLES[service], url, health.status, facts.join(', ')];
+    return ['✔', title, url, health.status, facts.join(', ')];
   });
   return table(rows)
     .split('\n')
-    .map((line) => (line.startsWith('✔') ? paint('green', line) : paint('red', line)))
-    .join('\n');
+    .map((line) => (line.startsWith('✔') ? paint('green', line) : paint('red', line)));
+}
+
+/** The row names service and address already. */
+function whyAway(error: string, title: string, url: string): string {
+  const known = `${title} does not answer at ${url} (`;
+  return error.startsWith(known) ? error.slice(known.length, -1) : error;
+}
+
+function underWayLines({ jobs, deployments }: UnderWay): string[] {
+  return [
+    ...jobs.map((job) => {
+      const epochs = job.epoch > 0 ? ` epoch ${job.epoch}/${job.total_epochs}` : '';
+      return `training ${job.model_type}: ${job.state.replaceAll('_', ' ')}${epochs}, ${job.reason} (${job.job_id})`;
+    }),
+    ...deployments.map(
+      (d) =>
+        `rollout of ${d.model_type} ${d.model_version}: ${d.state} at ${d.current_percentage} %, ${d.reason}`,
+    ),
+  ];
 }

@@ -29,9 +29,12 @@ export async function trainCommand(world: World, kind: ModelType, options: Train
   const json = options.json === true;
   if (json) world.stdout.write(`${JSON.stringify(job)}\n`);
   else world.stdout.write(`${submitted(job, joined)}\n`);
-  if (options.watch !== true) return;
-  const { signal, release } = untilInterrupted(() => process.exit());
-  const display = new TrainingDisplay(world.stdout, json);
+  if (options.watch !== true) {
+    if (!json) world.stdout.write('`jarvis status` says how it goes; --watch follows it.\n');
+    return;
+  }
+  const { signal, release } = untilInterrupted(world, () => process.exit());
+  const display = new TrainingDisplay(world.stdout, json, lineOf(job));
   let last: JobEvent | null = null;
   const stream = followJob({
     baseUrl: config.urls['jarvis-core'],
@@ -50,12 +53,19 @@ export async function trainCommand(world: World, kind: ModelType, options: Train
   if (signal.aborted) throw new CommandError('No longer watching; the training goes on.', EXIT_INTERRUPTED);
   if (last?.state !== 'completed')
     throw new CommandError(`The training ended as ${last?.state}: ${last?.reason}`);
+  if (!json) world.stdout.write('The gate and the rollout follow by themselves: `jarvis status`.\n');
 }
 
 function submitted(job: Job, joined: boolean): string {
   return joined
-    ? `${job.job_id}: an equal job was waiting already and is joined (${job.reason})`
-    : `${job.job_id}: ${job.state} (${job.reason})`;
+    ? `${job.job_id}: an equal job was waiting already and is joined\n${lineOf(job)}`
+    : `${job.job_id}\n${lineOf(job)}`;
+}
+
+/** `training (attempt 2): Reactor Core runs it` */
+function lineOf({ state, attempt, reason }: Pick<JobEvent, 'state' | 'attempt' | 'reason'>): string {
+  const again = attempt > 1 ? ` (attempt ${attempt})` : '';
+  return `${state.replaceAll('_', ' ')}${again}${reason === '' ? '' : `: ${reason}`}`;
 }
 
 /** One line for a state, one live line for the epochs; JSON lines with --json. */
@@ -64,12 +74,14 @@ class TrainingDisplay {
   readonly #style: Style;
   readonly #json: boolean;
   #live = false;
-  #state = '';
+  #last: string;
 
-  constructor(stream: NodeJS.WriteStream, json: boolean) {
+  /** `shown`: the line that is there already. */
+  constructor(stream: NodeJS.WriteStream, json: boolean, shown: string) {
     this.#stream = stream;
     this.#style = styleOf(stream);
     this.#json = json;
+    this.#last = shown;
   }
 
   show(event: JobEvent): void {
@@ -77,14 +89,11 @@ class TrainingDisplay {
       this.#stream.write(`${JSON.stringify(event)}\n`);
       return;
     }
-    const state = `${event.state}${event.attempt > 1 ? ` (attempt ${event.attempt})` : ''}`;
-    if (state !== this.#state || event.state !== 'training') {
+    const line = lineOf(event);
+    if (line !== this.#last) {
       this.end();
-      const why = event.reason === '' ? '' : `: ${event.reason}`;
-      const version =
-        event.model_version === null ? '' : ` ${this.#style.paint('green', event.model_version)}`;
-      this.#stream.write(`${state}${version}${why}\n`);
-      this.#state = state;
+      this.#stream.write(`${event.state === 'completed' ? this.#style.paint('green', line) : line}\n`);
+      this.#last = line;
     }
     if (event.state === 'training' && event.epoch > 0) this.#showProgress(progressLine(event));
   }

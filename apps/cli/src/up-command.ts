@@ -1,8 +1,9 @@
 // `jarvis up`: the supervisor in the foreground, shown phase by phase, until Ctrl-C.
-import { type ServiceName, SERVICES } from '@jarvis/contracts';
+import { SERVICES } from '@jarvis/contracts';
 import { type Config, readConfigOrExit } from '@jarvis/runtime';
 import {
   runForeground,
+  SERVICE_TITLES,
   startSupervisor,
   type Summary,
   type Supervisor,
@@ -10,7 +11,6 @@ import {
 } from '@jarvis/supervisor';
 import { join } from 'node:path';
 import { EXIT_FAILURE } from './exit.ts';
-import { TITLES } from './services.ts';
 import { seconds, type Style, styleOf } from './style.ts';
 import { supervisorOptions } from './supervision.ts';
 import type { World } from './world.ts';
@@ -22,7 +22,7 @@ export async function upCommand(world: World): Promise<void> {
   );
   const display = new UpDisplay(world.stdout);
   supervisor.events.subscribe((event) => display.show(event));
-  const ended = runForeground(supervisor);
+  const ended = runForeground(supervisor, { clock: world.clock, onKill: () => display.killing() });
   await announce(supervisor, config, world);
   if ((await ended) !== 0) process.exitCode = EXIT_FAILURE;
 }
@@ -40,20 +40,19 @@ async function announce(supervisor: Supervisor, config: Config, world: World): P
     '',
     paint(['bold', whole ? 'green' : 'yellow'], summary.text),
     ...summary.problems.map((problem) => paint('yellow', `  ${problem}`)),
-    ...summary.services.map((s) => `  ${s.title.padEnd(TITLE_WIDTH)}  ${s.url}${PAGES[s.service]}`),
+    ...summary.services.map((s) => `  ${s.title.padEnd(TITLE_WIDTH)}  ${s.url}/openapi.json`),
     `  ${'Logs'.padEnd(TITLE_WIDTH)}  ${join(config.home, 'logs')}`,
+    paint('dim', '  In another terminal: jarvis status, jarvis train nlu --watch, jarvis logs -f'),
     paint('dim', '  Ctrl-C stops everything; a second one kills it.'),
     '',
   ];
   world.stdout.write(`${lines.join('\n')}\n`);
 }
 
-const PAGES: Readonly<Record<ServiceName, string>> = {
-  'jarvis-core': '/docs',
-  'j-prime': '/docs',
-  'reactor-core': '/docs',
-};
-const TITLE_WIDTH = Math.max(...SERVICES.map((name) => TITLES[name].length));
+const TITLE_WIDTH = Math.max(...SERVICES.map((name) => SERVICE_TITLES[name].length));
+
+/** What takes the place of the phase under way. */
+const ENDS_PHASE: readonly SupervisorEvent['type'][] = ['phase_completed', 'failed', 'stopping'];
 
 /** Lines for each event; on a terminal the phase under way is shown too, until its end takes its place. */
 export class UpDisplay {
@@ -71,8 +70,13 @@ export class UpDisplay {
       this.#showLive(`${this.#style.paint('cyan', '◌')} ${event.phase}/3 ${event.title} …`);
     else {
       const line = this.#line(event);
-      if (line !== null) this.#write(line, event.type === 'phase_completed');
+      if (line !== null) this.#write(line, ENDS_PHASE.includes(event.type));
     }
+  }
+
+  /** Nobody waits for the services any longer. */
+  killing(): void {
+    this.#write('Killing …', true);
   }
 
   #line(event: Exclude<SupervisorEvent, { type: 'phase_started' }>): string | null {
@@ -83,12 +87,12 @@ export class UpDisplay {
       case 'service_state':
         return this.#stateLine(event);
       case 'service_unreachable':
-        return paint('yellow', `  ${TITLES[event.service]} does not answer: ${event.detail}`);
+        return paint('yellow', `  ${SERVICE_TITLES[event.service]} does not answer: ${event.detail}`);
       case 'service_gave_up':
         return [
           paint(
             'red',
-            `✖ ${TITLES[event.service]} was given up after ${event.restarts} restarts; its last lines:`,
+            `✖ ${SERVICE_TITLES[event.service]} was given up after ${event.restarts} restarts; its last lines:`,
           ),
           ...event.log_tail.map((line) => `    ${line}`),
           `  The whole log: ${event.log_path}`,
@@ -100,7 +104,7 @@ export class UpDisplay {
       case 'stopping':
         return 'Stopping …';
       case 'service_stopped':
-        return `  ${TITLES[event.service]} ${event.how === 'left_running' ? 'is left running' : 'stopped'} ${paint('dim', seconds(event.elapsed_ms))}`;
+        return `  ${SERVICE_TITLES[event.service]} ${event.how === 'left_running' ? 'is left running' : 'stopped'} ${paint('dim', seconds(event.elapsed_ms))}`;
       case 'stopped':
         return event.left.length === 0
           ? 'Stopped.'
@@ -110,7 +114,7 @@ export class UpDisplay {
 
   #stateLine(event: Extract<SupervisorEvent, { type: 'service_state' }>): string | null {
     const { paint } = this.#style;
-    const who = `  ${TITLES[event.service]}`;
+    const who = `  ${SERVICE_TITLES[event.service]}`;
     const pid = event.pid === null ? '' : paint('dim', ` pid ${event.pid}`);
     switch (event.to) {
       case 'absent':

@@ -35,7 +35,7 @@ export async function lockHome(home: string, record: SupervisorRecord): Promise<
     const holder = await readSupervisorRecord(home);
     throw new SupervisorError(
       'already_running',
-      `a supervisor runs on ${home} already${holder === null ? '' : ` (pid ${holder.pid}, since ${holder.started_at})`}: stop it with "jarvis down", or set another JARVIS_HOME`,
+      `a supervisor runs on ${home} already${holder === null ? '' : ` (pid ${holder.pid}, since ${holder.started_at})`}: see it with \`jarvis status\`, stop it with \`jarvis down\`, or set another JARVIS_HOME`,
       { cause: error },
     );
   }

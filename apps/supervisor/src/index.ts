@@ -13,5 +13,5 @@ export { jsonLogger, type Logger, type LogLevel } from './logger.ts';
 export { runForeground } from './foreground.ts';
 export { stopHome, type HomeStop, type StopHomeOptions } from './stop-home.ts';
 export { readSupervisorRecord, type SupervisorRecord } from './home-lock.ts';
-export { ownPrograms, type Programs } from './services.ts';
+export { enabledServices, LOG_FILES, ownPrograms, type Programs, SERVICE_TITLES } from './services.ts';
 export type { UnitSummary } from './unit.ts';

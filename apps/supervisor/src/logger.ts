@@ -1,6 +1,7 @@
 // The supervisor's own log: one JSON object a line.
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { LOG_FILES } from './services.ts';
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LEVELS)[number];
@@ -30,7 +31,7 @@ export function jsonLogger(options: {
 
 /** The log file of the supervisor in a home. */
 export function supervisorLogPath(logs: string): string {
-  return join(logs, 'jarvis-supervisor.log');
+  return join(logs, LOG_FILES.supervisor);
 }
 
 /** Appends line by line. A full disk must not bring the services down: then lines are lost. */

@@ -1,5 +1,5 @@
 // A process that runs a service: launched by us, or found running and adopted.
-import { stat } from 'node:fs/promises';
+import { stat, statfs } from 'node:fs/promises';
 import type { Health } from '@jarvis/contracts';
 import {
   type Exit,
@@ -29,6 +29,8 @@ export interface Running {
 /** A stopped event loop answers nothing; a loaded machine answers late. */
 export const probeTimeoutMs = 2000;
 const logTailLines = 20;
+/** Less room than this, and a database cannot be made. */
+const fullBelowBytes = 1024 * 1024;
 /** Most of the waiting is the program's own start, some 100 to 300 ms: until then every delay shows. */
 const readyPollMs = 25;
 const readyPollSlowMs = 100;
@@ -136,8 +138,19 @@ async function failure(
   what: string,
 ): Promise<SupervisorError> {
   const tail = await logTail(spec, running);
-  const lines = tail.length === 0 ? 'It wrote nothing.' : `Its last lines:\n  ${tail.join('\n  ')}`;
+  const nothing = (await isDiskFull(spec.logPath))
+    ? 'The disk is full, its log too: make room, or set JARVIS_HOME to another disk.'
+    : 'It wrote nothing.';
+  const lines = tail.length === 0 ? nothing : `Its last lines:\n  ${tail.join('\n  ')}`;
   return new SupervisorError(code, `${spec.title} did not start: ${what}. ${lines}\nLog: ${spec.logPath}`);
+}
+
+/** A program that cannot write its log cannot say why it ended. */
+async function isDiskFull(path: string): Promise<boolean> {
+  return await statfs(path).then(
+    ({ bavail, bsize }) => bavail * bsize < fullBelowBytes,
+    () => false,
+  );
 }
 
 /** The last lines that this process wrote to its log. */

@@ -29,11 +29,31 @@ export function expectedOf(
   return { service: spec.name, homeId: spec.launch === null ? null : homeId };
 }
 
+export const SERVICE_TITLES: Readonly<Record<ServiceName, string>> = {
+  'jarvis-core': 'JARVIS Core',
+  'j-prime': 'J-Prime',
+  'reactor-core': 'Reactor Core',
+};
+
+/** In the logs folder of a home. */
+export const LOG_FILES = {
+  supervisor: 'jarvis-supervisor.log',
+  'jarvis-core': 'jarvis-core.log',
+  'j-prime': 'jarvis-prime.log',
+  'reactor-core': 'jarvis-reactor.log',
+} as const satisfies Readonly<Record<ServiceName | 'supervisor', string>>;
+
+/** The services that are part of the system, in the order in which they are started. */
+export function enabledServices(environment: Environment): ServiceName[] {
+  const enabled: Readonly<Record<ServiceName, boolean>> = {
+    'jarvis-core': true,
+    'j-prime': environment.JARVIS_PRIME_ENABLED,
+    'reactor-core': environment.REACTOR_CORE_ENABLED,
+  };
+  return SERVICES.filter((name) => enabled[name]);
+}
+
 interface Entry {
-  readonly title: string;
-  readonly log: string;
-  readonly folder: string;
-  readonly enabled: boolean;
   readonly host: string;
   readonly port: number;
   readonly apiUrl: { readonly variable: string; readonly value: string | null };
@@ -45,10 +65,6 @@ function entries(environment: Environment): Record<ServiceName, Entry> {
   const e = environment;
   return {
     'jarvis-core': {
-      title: 'JARVIS Core',
-      log: 'jarvis-core.log',
-      folder: 'jarvis-core',
-      enabled: true,
       host: e.JARVIS_HOST,
       port: e.JARVIS_PORT,
       apiUrl: { variable: 'JARVIS_CORE_API_URL', value: e.JARVIS_CORE_API_URL },
@@ -56,10 +72,6 @@ function entries(environment: Environment): Record<ServiceName, Entry> {
       path: { variable: '', value: null },
     },
     'j-prime': {
-      title: 'J-Prime',
-      log: 'jarvis-prime.log',
-      folder: 'j-prime',
-      enabled: e.JARVIS_PRIME_ENABLED,
       host: e.JARVIS_PRIME_HOST,
       port: e.JARVIS_PRIME_PORT,
       apiUrl: { variable: 'JARVIS_PRIME_API_URL', value: e.JARVIS_PRIME_API_URL },
@@ -67,10 +79,6 @@ function entries(environment: Environment): Record<ServiceName, Entry> {
       path: { variable: 'JARVIS_PRIME_PATH', value: e.JARVIS_PRIME_PATH },
     },
     'reactor-core': {
-      title: 'Reactor Core',
-      log: 'jarvis-reactor.log',
-      folder: 'reactor-core',
-      enabled: e.REACTOR_CORE_ENABLED,
       host: e.REACTOR_CORE_HOST,
       port: e.REACTOR_CORE_PORT,
       apiUrl: { variable: 'REACTOR_CORE_API_URL', value: e.REACTOR_CORE_API_URL },
@@ -91,7 +99,7 @@ export type Programs = Readonly<Record<ServiceName, string>>;
 /** The `main.ts` of each service in this repository. */
 export function ownPrograms(): Programs {
   const apps = resolve(import.meta.dirname, '../..');
-  const main = (folder: string) => join(apps, folder, 'src', 'main.ts');
+  const main = (name: ServiceName) => join(apps, name, 'src', 'main.ts');
   return {
     'jarvis-core': main('jarvis-core'),
     'j-prime': main('j-prime'),
@@ -114,9 +122,8 @@ export function serviceSpecs(options: SpecOptions): ServiceSpec[] {
   const all = entries(options.environment);
   const problems: string[] = [];
   const specs: ServiceSpec[] = [];
-  for (const name of SERVICES) {
+  for (const name of enabledServices(options.environment)) {
     const entry = all[name];
-    if (!entry.enabled) continue;
     if (entry.path.value !== null && entry.command === null)
       problems.push(
         `${entry.path.variable} is set without ${entry.path.variable.replace('PATH', 'COMMAND')}: set the command that launches it there, too`,
@@ -137,10 +144,10 @@ function specOf(name: ServiceName, entry: Entry, options: SpecOptions): ServiceS
   const trainers = name === 'reactor-core';
   return {
     name,
-    title: entry.title,
+    title: SERVICE_TITLES[name],
     url: url.href.replace(/\/$/, ''),
     port: portOf(url),
-    logPath: join(options.logs, entry.log),
+    logPath: join(options.logs, LOG_FILES[name]),
     launch: ours ? launchOf(name, entry, options) : null,
     shutdownQuery: {
       stop: trainers ? '?trainers=checkpoint' : '',

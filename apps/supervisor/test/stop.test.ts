@@ -93,10 +93,18 @@ test('the first signal stops, the second kills at once', async (t) => {
   await supervisor.ready;
   for (const service of ['jarvis-core', 'j-prime', 'reactor-core'] as const) await f.setMode(service, 'deaf');
   const signals = new EventEmitter();
-  const code = runForeground(supervisor, signals);
+  let nowMs = 0;
+  const clock = { monotonic: () => nowMs };
+  const kills: number[] = [];
+  const code = runForeground(supervisor, { clock, signals, onKill: () => kills.push(nowMs) });
   signals.emit('SIGINT');
+  signals.emit('SIGINT'); // the same Ctrl-C, passed on by npm
   await untilEvent(supervisor, (event) => event.type === 'stopping');
+  assert.deepEqual(kills, []);
+  nowMs = 1000;
   signals.emit('SIGINT');
+  signals.emit('SIGINT');
+  assert.deepEqual(kills, [1000]);
   assert.equal(await code, 0);
   assert.equal(signals.listenerCount('SIGINT'), 0);
   await assertNobodyListens(f);
@@ -108,9 +116,11 @@ test('the exit code tells a start that failed and what could not be stopped', as
     stop: () => Promise.reject(new Error('not called')),
     kill: () => Promise.reject(new Error('not called')),
   });
-  assert.equal(await runForeground(ended(null, []), new EventEmitter()), 0);
-  assert.equal(await runForeground(ended(new Error('x'), []), new EventEmitter()), 1);
-  assert.equal(await runForeground(ended(null, ['J-Prime']), new EventEmitter()), 1);
+  const foreground = (supervisor: ReturnType<typeof ended>) =>
+    runForeground(supervisor, { clock: systemClock, signals: new EventEmitter() });
+  assert.equal(await foreground(ended(null, [])), 0);
+  assert.equal(await foreground(ended(new Error('x'), [])), 1);
+  assert.equal(await foreground(ended(null, ['J-Prime'])), 1);
 });
 
 test('down stops the supervisor of the home, which stops the services', async (t) => {

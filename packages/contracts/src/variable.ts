@@ -43,14 +43,17 @@ export function numeric(min: number, max: number): z.ZodType<number, string> {
     .string()
     .regex(/^-?\d+(\.\d+)?$/, 'has to be a number')
     .transform(Number)
-    .pipe(z.number().min(min).max(max));
+    .pipe(z.number().min(min, range(min, max)).max(max, range(min, max)));
 }
 export function whole(min: number, max: number): z.ZodType<number, string> {
   return z
     .string()
     .regex(/^-?\d+$/, 'has to be a whole number')
     .transform(Number)
-    .pipe(z.int().min(min).max(max));
+    .pipe(z.int().min(min, range(min, max)).max(max, range(min, max)));
+}
+function range(min: number, max: number): string {
+  return `has to be from ${min} to ${max}`;
 }
 export const text: z.ZodType<string, string> = z.string().min(1);
 export const url: z.ZodType<string, string> = z.url({

@@ -1,6 +1,6 @@
 // JARVIS_HOME: the folder of all state, readable by its owner only, and the id that all services of one home share.
-import { chmod, link, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, link, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 
 export interface Home {
   readonly folder: string;
@@ -54,8 +54,36 @@ export async function readHomeId(folder: string): Promise<string | null> {
 }
 
 async function makePrivate(folder: string): Promise<void> {
-  const made = await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (made !== undefined) await chmod(folder, 0o700); // whatever the umask is
+  if (await makeFolder(folder)) await chmod(folder, 0o700); // whatever the umask is
+}
+
+/** As mkdir's `recursive`, which never comes back where a folder is there and takes none (/proc). Answers whether it was missing. */
+async function makeFolder(folder: string): Promise<boolean> {
+  const parent = dirname(folder);
+  try {
+    return await makeOne(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === folder) throw error;
+  }
+  await makeFolder(parent);
+  return await makeOne(folder);
+}
+
+async function makeOne(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (await isFolder(folder)) return false;
+    throw error;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 /** The file appears under its name complete or not at all; of several writers one wins and all read the same. */
@@ -107,6 +135,9 @@ export function asHomeError(error: unknown, folder: string): unknown {
     case 'ENOTDIR':
     case 'EEXIST':
       return make('home_unusable', 'a file is in the way; remove it, or set JARVIS_HOME to another folder');
+    case 'ENOENT':
+    case 'EINVAL':
+      return make('home_unusable', 'no folder can be made there; set JARVIS_HOME to another one');
     default:
       return error;
   }

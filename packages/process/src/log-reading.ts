@@ -29,7 +29,8 @@ export async function readLastLines(path: string, count: number, fromByte = 0): 
 }
 
 export interface FollowOptions {
-  readonly from?: 'start' | 'end';
+  /** A number: that byte, where somebody else has read up to. */
+  readonly from?: 'start' | 'end' | number;
   readonly signal: AbortSignal;
   readonly pollIntervalMs?: number;
   readonly timing?: Timing;
@@ -41,7 +42,7 @@ export async function* followFile(path: string, options: FollowOptions): AsyncGe
   const chunk = Buffer.allocUnsafe(lineBytesMax);
   let decoder = new StringDecoder('utf8');
   let rest = '';
-  let at: number | null = options.from === 'start' ? 0 : null;
+  let at = firstByte(options.from ?? 'end');
   while (!signal.aborted) {
     const read = await readFrom(path, at, chunk);
     if (read.restarted) {
@@ -59,6 +60,11 @@ export async function* followFile(path: string, options: FollowOptions): AsyncGe
     if (rest.length >= lineBytesMax) rest = '';
     yield* lines;
   }
+}
+
+function firstByte(from: NonNullable<FollowOptions['from']>): number | null {
+  if (typeof from === 'number') return from;
+  return from === 'start' ? 0 : null;
 }
 
 /** Reads on from `at` (null: only find the end). A file that is not there is empty; one that shrank begins anew. */

@@ -36,6 +36,14 @@ test('a home that cannot be used says what to do', async (t) => {
   assert.equal(await readFile(join(folder, 'home_id'), 'utf8'), 'not an id', 'left as it was');
 });
 
+test(
+  'a home where no folder can be made',
+  { skip: process.platform !== 'linux' && 'needs /proc' },
+  async () => {
+    await assert.rejects(ensureHome('/proc/jarvis-test/home', randomUUID), isHomeError('home_unusable'));
+  },
+);
+
 /** Root may write anywhere: it becomes nobody for as long as `work` takes. */
 async function withoutRights(work: () => Promise<void>): Promise<void> {
   const root = process.getuid?.() === 0;

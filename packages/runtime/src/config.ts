@@ -94,7 +94,7 @@ export function readConfigOrExit(inputs: ConfigInputs): Config {
     `The configuration has ${result.problems.length === 1 ? 'a mistake' : `${result.problems.length} mistakes`}; nothing was started:\n`,
   );
   for (const problem of result.problems) process.stderr.write(`  ${problem}\n`);
-  process.stderr.write('All variables with their meaning: docs/configuration.md, or `jarvis config`.\n');
+  process.stderr.write('All variables with their meaning: docs/configuration.md.\n');
   process.exit(EXIT_CONFIG);
 }
 

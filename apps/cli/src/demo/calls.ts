@@ -2,7 +2,7 @@
 import { CodedError, ERROR_CODES, type ServiceName } from '@jarvis/contracts';
 import { type Clock, createServiceClient, type ServiceClient } from '@jarvis/runtime';
 import type { z } from 'zod';
-import { TITLES } from '../services.ts';
+import { SERVICE_TITLES } from '@jarvis/supervisor';
 
 /** A service that is away for longer than this is not coming back: the supervisor has given it up. */
 const AWAY_MAX_MS = 60_000;
@@ -32,7 +32,7 @@ export interface PatientOptions {
 export function createPatientClient(options: PatientOptions): PatientClient {
   const { service, baseUrl } = options;
   const client: ServiceClient = createServiceClient({
-    name: TITLES[service],
+    name: SERVICE_TITLES[service],
     baseUrl,
     timeoutMs: CALL_TIMEOUT_MS,
     retries: 0,

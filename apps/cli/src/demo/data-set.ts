@@ -54,7 +54,7 @@ interface Row extends Utterance {
 
 async function readRows(path: string): Promise<Row[]> {
   const bytes = await readFile(path).catch((error: unknown) => {
-    throw new CommandError(`cannot read the data set: ${(error as Error).message}`);
+    throw new CommandError(`cannot read the data set ${path}: ${(error as Error).message}`);
   });
   const text = path.endsWith('.gz') ? unzip(path, bytes) : bytes.toString('utf8');
   return text

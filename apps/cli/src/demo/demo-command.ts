@@ -21,9 +21,9 @@ export interface DemoOptions {
 
 export async function demoCommand(world: World, options: DemoOptions): Promise<void> {
   const running: Running = { system: null };
-  const { signal, release } = untilInterrupted(() => void running.system?.supervisor.kill());
   const random = seeded(options.seed);
   const data = await loadDemoData(options.data ?? null, random);
+  const { signal, release } = untilInterrupted(world, () => void running.system?.supervisor.kill());
   const home = await makeDemoHome();
   let failed = true;
   try {
@@ -33,15 +33,20 @@ export async function demoCommand(world: World, options: DemoOptions): Promise<v
     else world.stdout.write(conclusion(world, told.summary));
     if (failed) throw new CommandError(`Not all went as it should:\n  ${told.problems.join('\n  ')}`);
   } catch (error) {
-    if (signal.aborted) throw new CommandError('Interrupted; everything is stopped.', EXIT_INTERRUPTED);
-    throw error;
+    if (!signal.aborted) throw error;
+    world.stderr.write('Stopping …\n');
   } finally {
+    // A second Ctrl-C, while it stops, kills.
+    const left = await stop(running);
     release();
-    await stop(running);
-    if (options.keep === true || (failed && !signal.aborted))
-      world.stderr.write(`The home of this run is kept: ${home}\n`);
+    if (left.length > 0) world.stderr.write(`Could not be stopped:\n  ${left.join('\n  ')}\n`);
+    if (options.keep === true || left.length > 0 || (failed && !signal.aborted && running.system !== null))
+      world.stderr.write(
+        `The home of this run is kept: ${home}\nIts logs: JARVIS_HOME=${home} jarvis logs\n`,
+      );
     else await removeDemoHome(home);
   }
+  if (signal.aborted) throw new CommandError('Interrupted; everything is stopped.', EXIT_INTERRUPTED);
 }
 
 interface Running {
@@ -75,13 +80,18 @@ async function tell(
       signal: over,
       writeError,
     });
-    running.system.supervisor.events.subscribe((event) => {
+    const { supervisor } = running.system;
+    supervisor.events.subscribe((event) => {
       if (event.type === 'service_gave_up') gaveUp.abort(new CommandError(`${event.service} was given up.`));
     });
+    // Also while the services start, when no step looks at the signal.
+    signal.addEventListener('abort', () => void supervisor.stop());
+    if (signal.aborted) void supervisor.stop();
     return running.system;
   };
   const story = new Story({ data, plan, random, healthyThirdDay, start, clock: world.clock, signal: over });
-  await runStages(story.stages(), { stream: displayStream(world, options), clock: world.clock });
+  const display = { stream: displayStream(world, options), clock: world.clock, signal: over };
+  await runStages(story.stages(), display);
   const summary = summarize(await story.observed());
   const stepMinRequests = running.system?.config.env.ROLLOUT_STEP_MIN_REQUESTS ?? 0;
   return { summary, problems: shortcomings(summary, { healthyThirdDay, stepMinRequests }) };
@@ -93,10 +103,12 @@ function displayStream(world: World, options: DemoOptions): NodeJS.WriteStream |
   return world.stderr.isTTY ? world.stderr : null;
 }
 
-async function stop({ system }: Running): Promise<void> {
-  if (system === null) return;
-  await system.supervisor.stop();
+/** Answers what could not be stopped. */
+async function stop({ system }: Running): Promise<readonly string[]> {
+  if (system === null) return [];
+  const { left } = await system.supervisor.stop();
   await Promise.all([system.core.close(), system.prime.close(), system.reactor.close()]);
+  return left;
 }
 
 function conclusion(

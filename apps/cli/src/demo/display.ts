@@ -8,13 +8,15 @@ export interface DisplayOptions {
   /** null: nothing is shown. */
   readonly stream: NodeJS.WriteStream | null;
   readonly clock: Clock;
+  /** A step that ends when this has fired was interrupted. */
+  readonly signal: AbortSignal;
 }
 
 /** Runs the stages one after the other; throws what a step throws. */
 export async function runStages(stages: readonly Stage[], options: DisplayOptions): Promise<void> {
   const { stream } = options;
   if (stream === null) await runSilently(stages);
-  else if (stream.isTTY) await runLive(stages, stream);
+  else if (stream.isTTY) await runLive(stages, stream, options.signal);
   else await runPlain(stages, stream, options.clock);
 }
 
@@ -34,7 +36,11 @@ async function runPlain(stages: readonly Stage[], stream: NodeJS.WriteStream, cl
   }
 }
 
-async function runLive(stages: readonly Stage[], stream: NodeJS.WriteStream): Promise<void> {
+async function runLive(
+  stages: readonly Stage[],
+  stream: NodeJS.WriteStream,
+  signal: AbortSignal,
+): Promise<void> {
   const logger = new ListrLogger<ListrDefaultRendererLogLevels>({
     processOutput: new ProcessOutput(stream, stream),
   });
@@ -46,12 +52,15 @@ async function runLive(stages: readonly Stage[], stream: NodeJS.WriteStream): Pr
           stage.steps.map((step) => ({
             title: step.title,
             task: async (_context: unknown, task): Promise<void> => {
-              const result = await step.run({
-                show: (text) => {
-                  task.output = text;
-                },
-              });
-              task.title = `${step.title}: ${result}`;
+              const show = (text: string): void => {
+                task.output = text;
+              };
+              try {
+                task.title = `${step.title}: ${await step.run({ show })}`;
+              } catch (error) {
+                task.title = `${step.title}: ${signal.aborted ? 'interrupted' : (error as Error).message}`;
+                throw error;
+              }
             },
           })),
         ),
@@ -61,7 +70,13 @@ async function runLive(stages: readonly Stage[], stream: NodeJS.WriteStream): Pr
       exitOnError: true,
       // Ctrl-C is the demo's to handle: it has processes to stop.
       registerSignalListeners: false,
-      rendererOptions: { logger, collapseSubtasks: false, formatOutput: 'truncate', timer: PRESET_TIMER },
+      rendererOptions: {
+        logger,
+        collapseSubtasks: false,
+        showErrorMessage: false,
+        formatOutput: 'truncate',
+        timer: PRESET_TIMER,
+      },
     },
   );
   await list.run();

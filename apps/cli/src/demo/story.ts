@@ -113,7 +113,8 @@ export class Story {
         });
         const { text } = await system.supervisor.ready;
         this.#running = { ...system, clock, signal };
-        return `${text}: ${Object.values(system.config.urls).join(', ')}`;
+        const ports = Object.values(system.config.urls).map((url) => new URL(url).port);
+        return `${text} on ports ${ports.join(', ')}`;
       },
     };
   }
@@ -250,6 +251,9 @@ function trainingLine(event: JobEvent): string {
   return event.reason === '' ? event.state : `${event.state}: ${event.reason}`;
 }
 
+/** So that the evidence beside it fits into 80 columns. */
+const ROLLOUT_BAR_CELLS = 14;
+
 function rolloutLine({ state, current_percentage, steps, guards, reason }: Deployment): string {
   if (state === 'gating') return 'the gate compares it with the version that serves';
   const requests = steps.at(-1)?.requests ?? 0;
@@ -259,7 +263,7 @@ function rolloutLine({ state, current_percentage, steps, guards, reason }: Deplo
       ? ''
       : `  evidence against it ${guard.evidence.toFixed(2)} of ${guard.threshold.toFixed(0)}`;
   const why = state === 'rolling' ? '' : `  ${state}: ${reason}`;
-  return `${bar(current_percentage / 100)} ${current_percentage} %  ${requests} requests in this step${evidence}${why}`;
+  return `${bar(current_percentage / 100, ROLLOUT_BAR_CELLS)} ${current_percentage} %  ${plural(requests, 'request')}${evidence}${why}`;
 }
 
 function verdictLine({ state, model_version, steps, reason }: Deployment): string {

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ENVIRONMENT, type Group, type VariableName } from '@jarvis/contracts';
+import { ENVIRONMENT, EXIT_CONFIG, type Group, type VariableName } from '@jarvis/contracts';
 import { type Config, readConfig } from '@jarvis/runtime';
 import { startSupervisor, type Supervisor } from '@jarvis/supervisor';
 import { CommandError } from '../exit.ts';
@@ -50,8 +50,15 @@ export interface SystemOptions {
   readonly writeError: (text: string) => void;
 }
 
-export function makeDemoHome(): Promise<string> {
-  return mkdtemp(join(tmpdir(), 'jarvis-demo-'));
+export async function makeDemoHome(): Promise<string> {
+  const folder = tmpdir();
+  try {
+    return await mkdtemp(join(folder, 'jarvis-demo-'));
+  } catch (error) {
+    throw new CommandError(
+      `no folder for the demo can be made in ${folder}: ${(error as Error).message}\nSet TMPDIR to a folder that can be written.`,
+    );
+  }
 }
 
 /** The kernel may still be at it when a killed process's files go; rm tries again. */
@@ -68,7 +75,10 @@ export async function startDemoSystem(options: SystemOptions): Promise<DemoSyste
   // The demo's own home as the folder: a .env of the user's is not for it.
   const read = readConfig({ environment, cwd: home });
   if (!read.ok)
-    throw new CommandError(`The demo cannot run with this configuration:\n  ${read.problems.join('\n  ')}`);
+    throw new CommandError(
+      `The demo cannot run with this configuration:\n  ${read.problems.join('\n  ')}`,
+      EXIT_CONFIG,
+    );
   const { config } = read;
   const demoWorld = { ...world, environment, cwd: home };
   const supervisor = await startSupervisor(supervisorOptions(config, demoWorld, options.writeError));

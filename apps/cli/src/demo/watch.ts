@@ -9,6 +9,7 @@ import {
   jobsSchema,
 } from '@jarvis/contracts';
 import type { Clock } from '@jarvis/runtime';
+import { CommandError } from '../exit.ts';
 import { followJob } from '../job-stream.ts';
 import { predict } from './assistant.ts';
 import type { PatientClient } from './calls.ts';
@@ -40,7 +41,8 @@ async function until<T>(
     signal.throwIfAborted();
     const found = await look();
     if (found !== undefined) return found;
-    if (clock.monotonic() - from > limitMs) throw new Error(`waited ${limitMs / 1000} s in vain for ${what}`);
+    if (clock.monotonic() - from > limitMs)
+      throw new CommandError(`waited ${limitMs / 1000} s in vain for ${what}`);
     await clock.sleep(POLL_MS, signal);
   }
 }
@@ -81,7 +83,9 @@ export async function watchJob(
   }
   signal.throwIfAborted();
   if (last?.state === 'completed' && last.model_version !== null) return last.model_version;
-  throw new Error(`${jobId} ended without a version: ${last?.state ?? 'no event'}, ${last?.reason ?? ''}`);
+  throw new CommandError(
+    `${jobId} ended without a version: ${last?.state ?? 'no event'}, ${last?.reason ?? ''}`,
+  );
 }
 
 /** Waits until J-Prime answers everybody with `version`: while a rollout is under way for it, chance decides who gets which. */
