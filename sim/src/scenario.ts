@@ -54,7 +54,7 @@ export function scenarioOf(seed: number, hours: number): Scenario {
     primeIdleMs: among(20_000, 60_000),
     primeThresholdBytes: 20 * GB,
     mishap: among(0, 0.002, 0.01, 0.03),
-    faultEveryMs: among(12, 25, 50) * MINUTE_MS,
+    faultEveryMs: among(6, 12, 25) * MINUTE_MS,
     submitEveryMs: among(15_000, 30_000, 60_000),
   };
 }

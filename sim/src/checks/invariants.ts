@@ -1,6 +1,6 @@
 // The invariants of docs (DESIGN.md, section 5), held against the truth of the simulated world after each step that
 // may break them. They know nothing of how the coordinator decides.
-import { isTerminal, JOB_LIFECYCLE, LEASE_LIFECYCLE, PRIORITY_RANK } from '@jarvis/contracts';
+import { isTerminal, JOB_LIFECYCLE, type JobState, LEASE_LIFECYCLE, PRIORITY_RANK } from '@jarvis/contracts';
 import type { Core } from '../core/core.ts';
 import { liveLeases } from '../core/leases.ts';
 import { liveJobs } from '../core/store.ts';
@@ -29,6 +29,7 @@ export interface InvariantsOptions {
 
 /** A decision and its transaction lie so far apart at most; within that the order may have changed rightly. */
 const DECISION_AGE_MS = 60_000;
+const MOVES_A_MINUTE_MAX = 600;
 const HOLDING: readonly string[] = ['waiting_for_memory', 'starting', 'training', 'preempting'];
 const STARTED: readonly string[] = ['starting', 'training', 'preempting'];
 const RESERVING: readonly string[] = ['granted', 'expired_unconfirmed'];
@@ -37,6 +38,8 @@ export class Invariants {
   violation: Violation | null = null;
   /** When something happened that makes an order seen a moment ago no longer the right one. */
   disturbedAtMs = -Infinity;
+  #minute = 0;
+  #movesThisMinute = 0;
   readonly #options: InvariantsOptions;
   readonly #ends = new Map<string, string>();
   readonly #lockTokens = new Map<string, number>();
@@ -121,7 +124,7 @@ export class Invariants {
       this.broken('I4 events', `${jobId} is ${job.state}, its last event says ${last?.state}`);
     const before = this.#ends.get(jobId);
     if (before !== undefined) this.broken('I4 one end', `${jobId} was ${before} and is ${move.to}`);
-    if (isTerminal(JOB_LIFECYCLE, job.state)) this.#ends.set(jobId, job.state);
+    if (isTerminal(JOB_LIFECYCLE, move.to as JobState)) this.#ends.set(jobId, move.to);
     const submittedAtMs = this.#submittedAtMs.get(jobId) ?? job.submittedAtMs;
     this.#submittedAtMs.set(jobId, submittedAtMs);
     if (submittedAtMs !== job.submittedAtMs) this.broken('submit time', `${jobId} lost its place in the queue`);
@@ -130,6 +133,17 @@ export class Invariants {
     const goesOn = move.to === 'waiting_for_memory' || move.to === 'starting';
     if (goesOn && job.cancelRequested) this.broken('cancel', `${jobId} goes on though it is to be cancelled`);
     if (move.to === 'waiting_for_memory') this.#firstOfQueue(job);
+    this.#settles(jobId);
+  }
+
+  /** A queue that moves without an end gets nowhere. */
+  #settles(jobId: string): void {
+    const minute = Math.floor(this.#options.loop.nowMs / 60_000);
+    if (minute !== this.#minute) this.#movesThisMinute = 0;
+    this.#minute = minute;
+    this.#movesThisMinute += 1;
+    if (this.#movesThisMinute > MOVES_A_MINUTE_MAX)
+      this.broken('settles', `the queue moved ${this.#movesThisMinute} times in a minute, ${jobId} last`);
   }
 
   /** No job that could have been taken was better placed: effective class, then submit time. */
@@ -152,10 +166,13 @@ export class Invariants {
   }
 
   #lockTaken(name: string): void {
-    const token = this.#options.core().tables.locks.get(name)?.token ?? 0;
+    const lock = this.#options.core().tables.locks.get(name);
+    const token = lock?.token ?? 0;
     const before = this.#lockTokens.get(name) ?? 0;
     if (token <= before) this.broken('I1 token', `${name} is held with token ${token}, after ${before}`);
     this.#lockTokens.set(name, token);
+    // Somebody else took it before the first of the queue could.
+    if (!this.#options.core().tables.jobs.has(lock?.holder ?? '')) this.disturbedAtMs = this.#options.loop.nowMs;
   }
 
   #leaseGranted(leaseId: string): void {

@@ -1,6 +1,6 @@
 // JARVIS Core: the real coordinator over a simulated disk, with its hands, its watch over the machine, and its calls.
 import { BYTES_PER_GB, CodedError, type ModelType } from '@jarvis/contracts';
-import { Coordinator, type CoordinatorEvent, type Run, type Submission, type Submitted } from '@jarvis/coordinator';
+import { Coordinator, type CoordinatorEvent, type ExternalWork, type Run, type Submission, type Submitted } from '@jarvis/coordinator';
 import { backoffMs, type MemoryView } from '@jarvis/policy';
 import type { Chance } from '../kernel/chance.ts';
 import { Disk, type Moved } from '../kernel/disk.ts';
@@ -76,10 +76,9 @@ export class Core {
       freeze: (jobId) => store.freeze(jobId),
       post: this.process.bound((event: CoordinatorEvent) => this.post(event)),
     });
-    const { generation } = this.process;
     this.#coordinator = new Coordinator({
       store,
-      performer: { perform: (work) => this.process.generation === generation && hands.perform(work) },
+      performer: { perform: this.process.bound((work: ExternalWork) => hands.perform(work)) },
       now: wall,
       scheduling: scenario,
       retries: {

@@ -15,6 +15,7 @@ import type {
   CoordinatorStore,
   JobEnd,
   Retry,
+  StoredJob,
   StoredState,
   Submission,
   Submitted,
@@ -50,7 +51,7 @@ export class SimulatedStore implements CoordinatorStore {
   load(): Promise<StoredState> {
     const { tables } = this.#options;
     return Promise.resolve({
-      jobs: liveJobs(tables).map(({ events: _, frozen: __, ...job }) => job),
+      jobs: liveJobs(tables).map(storedJobOf),
       slots: [...tables.locks.values()].flatMap(({ slot, holder, token, expiresAtMs }) =>
         slot === null ? [] : [{ slot, holder, token, expiresAtMs }],
       ),
@@ -264,6 +265,25 @@ export class SimulatedStore implements CoordinatorStore {
     releaseLeasesOf(tx, this.#options.tables, holder, reason);
     releaseLocksOf(tx, this.#options.tables, holder);
   }
+}
+
+function storedJobOf(row: JobRow): StoredJob {
+  return {
+    jobId: row.jobId,
+    modelType: row.modelType,
+    priority: row.priority,
+    state: row.state,
+    submittedAtMs: row.submittedAtMs,
+    notBeforeMs: row.notBeforeMs,
+    waitingSinceMs: row.waitingSinceMs,
+    slot: row.slot,
+    leaseId: row.leaseId,
+    need: row.need,
+    cancelRequested: row.cancelRequested,
+    attempt: row.attempt,
+    token: row.token,
+    runCursor: row.runCursor,
+  };
 }
 
 function tell(tx: Transaction, job: JobRow, type: 'state' | 'progress'): void {

@@ -58,7 +58,9 @@ export class Network {
       call.done(answer);
     };
     const toCaller = from.bound(settle);
-    from.after(call.timeoutMs, () => settle(away(call, 'it did not answer in time')));
+    from.after(call.timeoutMs, () => {
+      if (open) settle(away(call, 'it did not answer in time'));
+    });
     this.#send(call, 'request', () => this.#arrive(call, toCaller));
   }
 

@@ -1,6 +1,6 @@
 // One scheduling cycle: numbered phases over one immutable snapshot. It decides; the coordinator acts.
 //
-//   1 observe   expired leases become unconfirmed; a slot whose holder has ended is given back
+//   1 observe   expired leases become unconfirmed; who is to be cancelled and has no run yet, is
 //   2 order     the queue by effective class and submit time
 //   3 fit       which requested leases fit into memory now
 //   4 negotiate ask J-Prime for what is missing
@@ -19,6 +19,7 @@ export type Decision =
   | { readonly type: 'start'; readonly jobId: string; readonly reason: string }
   | { readonly type: 'take_slot'; readonly jobId: string; readonly slot: number; readonly reason: string }
   | { readonly type: 'requeue'; readonly jobId: string; readonly reason: string }
+  | { readonly type: 'cancel'; readonly jobId: string; readonly reason: string }
   | { readonly type: 'explain'; readonly jobId: string; readonly reason: string };
 
 export function schedule(snapshot: SchedulingSnapshot): Decision[] {
@@ -32,10 +33,11 @@ export function schedule(snapshot: SchedulingSnapshot): Decision[] {
   const due = queue.filter((j) => j.notBeforeMs === null || j.notBeforeMs <= snapshot.nowMs);
   const fitted = fitAndNegotiate(snapshot, leases);
   const starts = admitGranted(snapshot, leases);
-  const requeues = requeue(snapshot, due, fitted.waiting);
+  const requeues = requeue(snapshot, leases, due, fitted.waiting);
   const taken = admitQueued(snapshot, due);
   return [
     ...expired,
+    ...cancel(snapshot),
     ...fitted.decisions,
     ...starts,
     ...requeues,
@@ -48,6 +50,13 @@ function observe(snapshot: SchedulingSnapshot): Decision[] {
   return snapshot.leases
     .filter((l) => l.state === 'granted' && l.expiresAtMs !== null && l.expiresAtMs <= snapshot.nowMs)
     .map((l) => ({ type: 'expire_lease', leaseId: l.leaseId }));
+}
+
+/** Usually done when it is asked for; this is for what a crash or a full disk left in between. */
+function cancel(snapshot: SchedulingSnapshot): Decision[] {
+  return snapshot.jobs
+    .filter((j) => j.cancelRequested && (j.state === 'queued' || j.state === 'waiting_for_memory'))
+    .map((j) => ({ type: 'cancel', jobId: j.jobId, reason: 'cancelled before it started' }));
 }
 
 function afterExpiry(leases: readonly LeaseView[], expired: readonly Decision[]): LeaseView[] {
@@ -97,11 +106,22 @@ function admitGranted(snapshot: SchedulingSnapshot, leases: readonly LeaseView[]
 /** Back to the queue: who waited too long, and the lowest of those who wait when a higher base class has no slot. */
 function requeue(
   snapshot: SchedulingSnapshot,
+  leases: readonly LeaseView[],
   due: readonly JobView[],
   waiting: ReadonlyMap<string, string>,
 ): Decision[] {
   const { nowMs, options } = snapshot;
   const stuck = snapshot.jobs.filter((j) => j.state === 'waiting_for_memory' && waiting.has(j.jobId));
+  const stranded = snapshot.jobs.filter(
+    (j) => j.state === 'waiting_for_memory' && !j.cancelRequested && !mayBeGranted(j, leases),
+  );
+  if (stranded.length > 0) {
+    return stranded.map((j) => ({
+      type: 'requeue',
+      jobId: j.jobId,
+      reason: 'its lease ran out before it could start',
+    }));
+  }
   const late = stuck.filter((j) => nowMs - (j.waitingSinceMs ?? nowMs) >= options.slotTimeoutMs);
   if (late.length > 0) {
     const seconds = Math.round(options.slotTimeoutMs / 1000);
@@ -114,7 +134,12 @@ function requeue(
   const first = due[0];
   const slotIsFree = snapshot.slots.some((s) => s.holder === null);
   if (first === undefined || slotIsFree) return [];
-  const lower = stuck.filter((j) => PRIORITY_RANK[j.priority] > PRIORITY_RANK[first.priority]);
+  // One that aging has lifted before `first` would only take the slot again, and so without an end.
+  const lower = stuck.filter(
+    (j) =>
+      PRIORITY_RANK[j.priority] > PRIORITY_RANK[first.priority] &&
+      orderQueue([j, first], nowMs, options.agingMs)[0] === first,
+  );
   const victim = lower.toSorted((a, b) => PRIORITY_RANK[b.priority] - PRIORITY_RANK[a.priority]).at(0);
   if (victim === undefined) return [];
   return [
@@ -124,6 +149,15 @@ function requeue(
       reason: `${first.modelType} job ${first.jobId} is ${first.priority} and takes the slot while this one waits for memory`,
     },
   ];
+}
+
+/**
+ * Whether the lease that a job waits for is granted or can still be. One that expired while Reactor Core was away never
+ * is again; no run of this job can hold its memory, because none was started under it.
+ */
+function mayBeGranted(job: JobView, leases: readonly LeaseView[]): boolean {
+  const lease = leases.find((l) => l.leaseId === job.leaseId);
+  return lease !== undefined && lease.state !== 'expired_unconfirmed';
 }
 
 function admitQueued(snapshot: SchedulingSnapshot, due: readonly JobView[]): Decision[] {
