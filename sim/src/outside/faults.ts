@@ -9,7 +9,7 @@ import type { World } from '../world.ts';
 const WRITES_MAX = 12;
 const HOUR_MS = 3_600_000;
 const SLOW_DISK_MS = 60_000;
-const FULL_DISK_MS = 20_000;
+const FULL_DISK_MS = 45_000;
 const PARTITION_MS = 60_000;
 const HOG_MS = 120_000;
 const HANG_MS = 180_000;

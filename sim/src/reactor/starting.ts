@@ -148,11 +148,12 @@ export class Starting {
       followed.onEnd(() => caller.reply(answer));
       return followed.exited();
     }
+    live.set(run.jobId, followed);
     try {
       commit((tx) => tx.change(run, { pid: trainer.pid }));
-    } finally {
-      // Also when its pid could not be stored: it is known here, and found by its folder after a restart.
-      live.set(run.jobId, followed);
+    } catch (error) {
+      // It runs all the same: its folder says who it is, should Reactor Core restart.
+      if (!(error instanceof CodedError)) throw error;
     }
     caller.reply(answer);
   }
