@@ -40,7 +40,7 @@ async function announce(supervisor: Supervisor, config: Config, world: World): P
     '',
     paint(['bold', whole ? 'green' : 'yellow'], summary.text),
     ...summary.problems.map((problem) => paint('yellow', `  ${problem}`)),
-    ...summary.services.map((s) => `  ${s.title.padEnd(TITLE_WIDTH)}  ${s.url}/openapi.json`),
+    ...summary.services.map((s) => `  ${s.title.padEnd(TITLE_WIDTH)}  ${s.url}/docs`),
     `  ${'Logs'.padEnd(TITLE_WIDTH)}  ${join(config.home, 'logs')}`,
     paint('dim', '  In another terminal: jarvis status, jarvis train nlu --watch, jarvis logs -f'),
     paint('dim', '  Ctrl-C stops everything; a second one kills it.'),

@@ -161,14 +161,13 @@ export class Coordinator {
     if (state === null) throw new CodedError('not_found', `there is no job ${jobId}`);
     if (state === 'completed' || state === 'failed')
       throw new CodedError('already_ended', `job ${jobId} is ${state}`);
-    if (state === 'queued' || state === 'waiting_for_memory') {
-      await store.end(
-        jobId,
-        'cancelled',
-        { reason: 'cancelled before it started', modelVersion: null, error: null },
-        now(),
-      );
-    }
+    if (state === 'queued' || state === 'waiting_for_memory')
+      await this.#endCancelled(jobId, 'cancelled before it started');
+  }
+
+  #endCancelled(jobId: string, reason: string): Promise<boolean> {
+    const { store, now } = this.#options;
+    return store.end(jobId, 'cancelled', { reason, modelVersion: null, error: null }, now());
   }
 
   async #refused(event: Extract<CoordinatorEvent, { type: 'run_refused' }>): Promise<void> {
@@ -245,6 +244,8 @@ export class Coordinator {
           { reason: decision.reason, notBeforeMs: now(), spendsAttempt: false },
           now(),
         );
+      case 'cancel':
+        return this.#endCancelled(decision.jobId, decision.reason);
       case 'explain':
         await store.explain(decision.jobId, decision.reason);
         return false;

@@ -299,17 +299,52 @@ describe('slots', () => {
     assert.deepEqual(kinds(snapshot({ jobs: [job({ notBeforeMs: NOW })] })), ['take_slot']);
   });
 
-  test('a job to be cancelled neither takes a slot nor starts', () => {
+  test('a job to be cancelled neither takes a slot nor starts: it is over', () => {
     const waiting = job({ jobId: 'w', state: 'waiting_for_memory', leaseId: 'l1', cancelRequested: true });
+    const training = job({ jobId: 't', state: 'training', cancelRequested: true });
+    const decisions = schedule(
+      snapshot({
+        jobs: [job({ cancelRequested: true }), waiting, training],
+        leases: [lease({ state: 'granted', holder: 'w' })],
+      }),
+    );
     assert.deepEqual(
+      decisions.map((d) => (d.type === 'cancel' ? d.jobId : d.type)),
+      ['j1', 'w'],
+    );
+  });
+
+  test('a lease that ran out before its job could start: the job goes back and asks anew', () => {
+    const jobs = [job({ state: 'waiting_for_memory', leaseId: 'l1', slot: 0, waitingSinceMs: NOW })];
+    const slots = [{ slot: 0, holder: 'j1' }];
+    const ranOut = lease({ state: 'granted', expiresAtMs: NOW });
+    const away = { reactorAway: 'Reactor Core is away' };
+    assert.deepEqual(kinds(snapshot({ jobs, slots, leases: [ranOut], ...away })), ['expire_lease', 'requeue']);
+    const unconfirmed = lease({ state: 'expired_unconfirmed' });
+    assert.deepEqual(kinds(snapshot({ jobs, slots, leases: [unconfirmed] })), ['requeue']);
+    assert.deepEqual(kinds(snapshot({ jobs, slots, leases: [] })), ['requeue']);
+  });
+
+  test('a job that aging has lifted before the first of a higher class keeps its slot: it would only take it again', () => {
+    const lifted = job({
+      jobId: 'w',
+      priority: 'normal',
+      state: 'waiting_for_memory',
+      leaseId: 'l1',
+      slot: 0,
+      submittedAtMs: NOW - 2 * HOUR,
+      waitingSinceMs: NOW,
+    });
+    const decide = (waiting: JobView) =>
       kinds(
         snapshot({
-          jobs: [job({ cancelRequested: true }), waiting],
-          leases: [lease({ state: 'granted', holder: 'w' })],
+          jobs: [waiting, job({ jobId: 'n', priority: 'high' })],
+          slots: [{ slot: 0, holder: 'w' }],
+          leases: [lease({ holder: 'w', state: 'draining', need: need(60) })],
         }),
-      ),
-      [],
-    );
+      );
+    assert.deepEqual(decide(lifted), []);
+    assert.deepEqual(decide({ ...lifted, submittedAtMs: NOW - 500 }), ['requeue']);
   });
 });
 

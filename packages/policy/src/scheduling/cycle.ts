@@ -1,6 +1,6 @@
 // One scheduling cycle: numbered phases over one immutable snapshot. It decides; the coordinator acts.
 //
-//   1 observe   expired leases become unconfirmed; a slot whose holder has ended is given back
+//   1 observe   expired leases become unconfirmed; who is to be cancelled and has no run yet, is
 //   2 order     the queue by effective class and submit time
 //   3 fit       which requested leases fit into memory now, and which never will
 //   4 negotiate ask J-Prime for what is missing
@@ -22,6 +22,7 @@ export type Decision =
   | { readonly type: 'start'; readonly jobId: string; readonly reason: string }
   | { readonly type: 'take_slot'; readonly jobId: string; readonly slot: number; readonly reason: string }
   | { readonly type: 'requeue'; readonly jobId: string; readonly reason: string }
+  | { readonly type: 'cancel'; readonly jobId: string; readonly reason: string }
   | { readonly type: 'explain'; readonly jobId: string; readonly reason: string };
 
 export function schedule(snapshot: SchedulingSnapshot): Decision[] {
@@ -40,10 +41,11 @@ export function schedule(snapshot: SchedulingSnapshot): Decision[] {
   );
   const fitted = fitAndNegotiate(snapshot, leases);
   const starts = admitGranted(snapshot, leases);
-  const requeues = requeue(snapshot, due, fitted.waiting);
+  const requeues = requeue(snapshot, leases, due, fitted.waiting);
   const taken = admitQueued(snapshot, due);
   return [
     ...expired,
+    ...cancel(snapshot),
     ...fitted.decisions,
     ...starts,
     ...requeues,
@@ -56,6 +58,13 @@ function observe(snapshot: SchedulingSnapshot): Decision[] {
   return snapshot.leases
     .filter((l) => l.state === 'granted' && l.expiresAtMs !== null && l.expiresAtMs <= snapshot.nowMs)
     .map((l) => ({ type: 'expire_lease', leaseId: l.leaseId }));
+}
+
+/** Usually done when it is asked for; this is for what a crash or a full disk left in between. */
+function cancel(snapshot: SchedulingSnapshot): Decision[] {
+  return snapshot.jobs
+    .filter((j) => j.cancelRequested && (j.state === 'queued' || j.state === 'waiting_for_memory'))
+    .map((j) => ({ type: 'cancel', jobId: j.jobId, reason: 'cancelled before it started' }));
 }
 
 function afterExpiry(leases: readonly LeaseView[], expired: readonly Decision[]): LeaseView[] {
@@ -107,32 +116,68 @@ function admitGranted(snapshot: SchedulingSnapshot, leases: readonly LeaseView[]
     .map((j) => ({ type: 'start', jobId: j.jobId, reason: 'it has a slot and its memory' }));
 }
 
-/** Back to the queue: who asks for more than there ever is, who waited too long, and the lowest of those who wait when a higher base class has no slot. */
+/** Back to the queue, one cause at a time: after each the picture is another one. */
 function requeue(
   snapshot: SchedulingSnapshot,
+  leases: readonly LeaseView[],
   due: readonly JobView[],
   waiting: ReadonlyMap<string, string>,
 ): Decision[] {
-  const { nowMs, options } = snapshot;
   const stuck = snapshot.jobs.filter((j) => j.state === 'waiting_for_memory' && waiting.has(j.jobId));
-  const hopeless = stuck.flatMap((j): Decision[] => {
-    const reason = neverFits(j.need, snapshot.memory);
+  const causes = [
+    tooLarge(snapshot, stuck),
+    stranded(snapshot, leases),
+    late(snapshot, stuck, waiting),
+    outranked(snapshot, stuck, due),
+  ];
+  return causes.find((requeues) => requeues.length > 0) ?? [];
+}
+
+/** Who asks for more than there ever is. */
+function tooLarge({ memory }: SchedulingSnapshot, stuck: readonly JobView[]): Decision[] {
+  return stuck.flatMap((j): Decision[] => {
+    const reason = neverFits(j.need, memory);
     return reason === null ? [] : [{ type: 'requeue', jobId: j.jobId, reason }];
   });
-  if (hopeless.length > 0) return hopeless;
-  const late = stuck.filter((j) => nowMs - (j.waitingSinceMs ?? nowMs) >= options.slotTimeoutMs);
-  if (late.length > 0) {
-    const seconds = Math.round(options.slotTimeoutMs / 1000);
-    return late.map((j) => ({
+}
+
+/** Whose lease ran out before it could start. */
+function stranded({ jobs }: SchedulingSnapshot, leases: readonly LeaseView[]): Decision[] {
+  return jobs
+    .filter((j) => j.state === 'waiting_for_memory' && !j.cancelRequested && !mayBeGranted(j, leases))
+    .map((j) => ({ type: 'requeue', jobId: j.jobId, reason: 'its lease ran out before it could start' }));
+}
+
+/** Who waited too long. */
+function late(
+  { nowMs, options }: SchedulingSnapshot,
+  stuck: readonly JobView[],
+  waiting: ReadonlyMap<string, string>,
+): Decision[] {
+  const seconds = Math.round(options.slotTimeoutMs / 1000);
+  return stuck
+    .filter((j) => nowMs - (j.waitingSinceMs ?? nowMs) >= options.slotTimeoutMs)
+    .map((j) => ({
       type: 'requeue',
       jobId: j.jobId,
       reason: `waited ${seconds} s for memory: ${waiting.get(j.jobId) ?? ''}`,
     }));
-  }
+}
+
+/** The lowest of those who wait for memory, when one of a higher base class has no slot. */
+function outranked(
+  { slots, nowMs, options }: SchedulingSnapshot,
+  stuck: readonly JobView[],
+  due: readonly JobView[],
+): Decision[] {
   const first = due[0];
-  const slotIsFree = snapshot.slots.some((s) => s.holder === null);
-  if (first === undefined || slotIsFree) return [];
-  const lower = stuck.filter((j) => PRIORITY_RANK[j.priority] > PRIORITY_RANK[first.priority]);
+  if (first === undefined || slots.some((s) => s.holder === null)) return [];
+  // One that aging has lifted before `first` would only take the slot again, and so without an end.
+  const lower = stuck.filter(
+    (j) =>
+      PRIORITY_RANK[j.priority] > PRIORITY_RANK[first.priority] &&
+      orderQueue([j, first], nowMs, options.agingMs)[0] === first,
+  );
   const victim = lower.toSorted((a, b) => PRIORITY_RANK[b.priority] - PRIORITY_RANK[a.priority]).at(0);
   if (victim === undefined) return [];
   return [
@@ -142,6 +187,15 @@ function requeue(
       reason: `${first.modelType} job ${first.jobId} is ${first.priority} and takes the slot while this one waits for memory`,
     },
   ];
+}
+
+/**
+ * Whether the lease that a job waits for is granted or can still be. One that expired while Reactor Core was away never
+ * is again; no run of this job can hold its memory, because none was started under it.
+ */
+function mayBeGranted(job: JobView, leases: readonly LeaseView[]): boolean {
+  const lease = leases.find((l) => l.leaseId === job.leaseId);
+  return lease !== undefined && lease.state !== 'expired_unconfirmed';
 }
 
 function admitQueued(snapshot: SchedulingSnapshot, due: readonly JobView[]): Decision[] {

@@ -1,0 +1,38 @@
+// `npm run sim`: replays one seed and tells what happened, or runs many and counts.
+//   npm run sim -- --seed 7 --hours 1.5 --trace        npm run sim -- --seeds 1000 [--from 1] [--hours 1.5]
+import { parseArgs } from 'node:util';
+import { simulate } from './src/simulate.ts';
+import { Summary } from './src/summary.ts';
+
+const HOURS = '1.5';
+
+// Errors are messages here; where they were made is of no use, and costs time.
+Error.stackTraceLimit = 0;
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    seeds: { type: 'string' },
+    from: { type: 'string', default: '1' },
+    hours: { type: 'string', default: HOURS },
+    trace: { type: 'boolean', default: false },
+  },
+});
+const write = (line: string): boolean => process.stdout.write(`${line}\n`);
+const hours = Number(values.hours);
+const first = Number(values.seed ?? values.from);
+const last = values.seed === undefined ? first + Number(values.seeds ?? 100) - 1 : first;
+const summary = new Summary();
+const startedMs = performance.now();
+for (let seed = first; seed <= last; seed += 1) {
+  const outcome = await simulate({ seed, hours, ...(values.trace ? { print: write } : {}) });
+  summary.add(outcome);
+  if (values.seed !== undefined) write(`seed ${seed}: trace hash ${outcome.hash}`);
+  if (outcome.violation === null) continue;
+  if (!values.trace) for (const line of outcome.lastLines) write(line);
+  write(`seed ${seed} broke "${outcome.violation.invariant}": ${outcome.violation.what}`);
+  write(`replay it with: npm run sim -- --seed ${seed} --hours ${hours} --trace`);
+  process.exitCode = 1;
+  break;
+}
+for (const line of summary.lines((performance.now() - startedMs) / 1000)) write(line);

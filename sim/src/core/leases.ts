@@ -1,0 +1,69 @@
+// Memory leases as JARVIS Core keeps them; the lifecycle's table decides what may become of one.
+import { isTerminal, LEASE_LIFECYCLE, type LeaseState, mayGo, type ResourceVector } from '@jarvis/contracts';
+import type { Transaction } from '../kernel/disk.ts';
+import type { CoreTables, LeaseRow } from './tables.ts';
+
+export interface LeaseChange {
+  readonly to: LeaseState;
+  readonly why: string;
+  /** Set with a grant. */
+  readonly expiresAtMs?: number;
+}
+
+export function requestLease(
+  tx: Transaction,
+  tables: CoreTables,
+  lease: { readonly leaseId: string; readonly holder: string; readonly need: ResourceVector },
+): void {
+  const row: LeaseRow = { ...lease, state: 'requested', expiresAtMs: null };
+  tx.insert(tables.leases, lease.leaseId, row);
+  tables.liveLeases.add(row);
+}
+
+/** False when the lifecycle does not allow it from where the lease is. */
+export function changeLease(
+  tx: Transaction,
+  tables: CoreTables,
+  leaseId: string,
+  change: LeaseChange,
+): boolean {
+  const row = tables.leases.get(leaseId);
+  if (row === undefined || !mayGo(LEASE_LIFECYCLE, row.state, change.to)) return false;
+  const from = row.state;
+  tx.change(row, {
+    state: change.to,
+    ...(change.expiresAtMs === undefined ? {} : { expiresAtMs: change.expiresAtMs }),
+  });
+  tx.edge('memory lease', leaseId, { from, to: change.to, why: `${row.holder}: ${change.why}` });
+  return true;
+}
+
+/** Releases whatever this holder has been granted or waits for. */
+export function releaseLeasesOf(tx: Transaction, tables: CoreTables, holder: string, why: string): void {
+  for (const row of liveLeases(tables))
+    if (row.holder === holder) changeLease(tx, tables, row.leaseId, { to: 'released', why });
+}
+
+export function renewLease(
+  tx: Transaction,
+  tables: CoreTables,
+  leaseId: string,
+  expiresAtMs: number,
+): boolean {
+  const row = tables.leases.get(leaseId);
+  if (row?.state !== 'granted') return false;
+  tx.change(row, { expiresAtMs });
+  return true;
+}
+
+/** Leases that have not ended, in the order in which they were asked for. */
+export function liveLeases(tables: CoreTables): LeaseRow[] {
+  const live: LeaseRow[] = [];
+  for (const row of tables.liveLeases) {
+    // One whose transaction was undone is no row any more.
+    if (isTerminal(LEASE_LIFECYCLE, row.state) || tables.leases.get(row.leaseId) !== row)
+      tables.liveLeases.delete(row);
+    else live.push(row);
+  }
+  return live;
+}

@@ -1,0 +1,75 @@
+// What JARVIS Core has on its disk. All of it survives a crash; nothing else does.
+import type {
+  JobEvent,
+  JobState,
+  LeaseState,
+  LockState,
+  ModelType,
+  PriorityClass,
+  ResourceVector,
+} from '@jarvis/contracts';
+import { slotLockName } from '@jarvis/contracts';
+
+export interface CoreEvent {
+  readonly seq: number;
+  readonly type: 'state' | 'progress';
+  readonly state: JobEvent['state'];
+}
+
+export interface JobRow {
+  readonly jobId: string;
+  readonly modelType: ModelType;
+  priority: PriorityClass;
+  state: JobState;
+  reason: string;
+  submittedAtMs: number;
+  notBeforeMs: number | null;
+  waitingSinceMs: number | null;
+  slot: number | null;
+  token: number | null;
+  leaseId: string | null;
+  readonly need: ResourceVector;
+  attempt: number;
+  epoch: number;
+  epochs: number;
+  cancelRequested: boolean;
+  runCursor: number;
+  /** Its data set is frozen: from then on nothing joins it. */
+  frozen: boolean;
+  readonly events: CoreEvent[];
+}
+
+export interface LockRow {
+  readonly name: string;
+  readonly slot: number | null;
+  state: LockState;
+  holder: string | null;
+  token: number;
+  expiresAtMs: number | null;
+}
+
+export interface LeaseRow {
+  readonly leaseId: string;
+  readonly holder: string;
+  state: LeaseState;
+  readonly need: ResourceVector;
+  expiresAtMs: number | null;
+}
+
+export interface CoreTables {
+  readonly jobs: Map<string, JobRow>;
+  readonly locks: Map<string, LockRow>;
+  readonly leases: Map<string, LeaseRow>;
+  /** Indexes over the above: jobs and leases that have not ended. */
+  readonly liveJobs: Set<JobRow>;
+  readonly liveLeases: Set<LeaseRow>;
+}
+
+export function emptyTables(slots: number): CoreTables {
+  const locks = new Map<string, LockRow>();
+  for (let slot = 0; slot < slots; slot += 1) {
+    const name = slotLockName(slot);
+    locks.set(name, { name, slot, state: 'free', holder: null, token: 0, expiresAtMs: null });
+  }
+  return { jobs: new Map(), locks, leases: new Map(), liveJobs: new Set(), liveLeases: new Set() };
+}

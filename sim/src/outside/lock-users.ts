@@ -1,0 +1,120 @@
+// Programs that take a named lock to write something shared. They are paused for longer than the lock lives; what they
+// then write carries a token that is no longer the highest, and is refused where it is written.
+import { Chance } from '../kernel/chance.ts';
+import { SimProcess } from '../kernel/process.ts';
+import { isRefused, type World } from '../world.ts';
+
+const USERS = 3;
+const NAME = 'shared-index';
+const TTL_MS = 10_000;
+const CALL_TIMEOUT_MS = 5_000;
+const WORK_MS = 3_000;
+const IDLE_MS = 90_000;
+const RENEWALS = 3;
+const PAUSE_SHARE = 0.1;
+
+export class LockUsers {
+  readonly #world: World;
+  readonly #chance: Chance;
+  /** The resource: the highest token that has written. */
+  #highestToken = 0;
+  /** When the lock was last granted or renewed, as served. */
+  #grantedAtMs = -Infinity;
+  #grantedToken = 0;
+  #jumps = 0;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#chance = new Chance(world.scenario.seed + 0x10c4);
+  }
+
+  begin(): void {
+    for (let i = 0; i < USERS; i += 1) {
+      const user = new SimProcess(`lock user ${i}`, this.#world.loop);
+      user.start();
+      this.#idle(user);
+    }
+  }
+
+  #idle(user: SimProcess): void {
+    user.after(this.#chance.waitMs(IDLE_MS), () => {
+      if (!this.#world.quiet) this.#acquire(user);
+    });
+  }
+
+  #acquire(user: SimProcess): void {
+    const { calls, loop } = this.#world;
+    this.#ask(user, () => {
+      const token = calls.acquire(NAME, user.name, TTL_MS);
+      if (token !== this.#grantedToken && this.#isFresh())
+        this.#world.invariants.broken('lock', `${NAME} was granted while another's time was not over`);
+      this.#granted(token);
+      return token;
+    }, (token) => {
+      if (token === null) return this.#idle(user);
+      if (this.#chance.happens(PAUSE_SHARE)) {
+        this.#world.journal.fault('lock holder paused', user.name);
+        user.stop();
+        loop.after(TTL_MS * this.#chance.between(1, 3), () => user.goOn());
+      }
+      this.#work(user, token, RENEWALS);
+    });
+  }
+
+  #work(user: SimProcess, token: number, renewals: number): void {
+    user.after(this.#chance.waitMs(WORK_MS), () => {
+      this.#write(user, token);
+      if (renewals === 0) return this.#release(user, token);
+      const held = { name: NAME, holder: user.name, token };
+      this.#ask(user, () => {
+        const fresh = this.#isFresh();
+        this.#world.calls.renew(held, TTL_MS);
+        if (!fresh && this.#jumps === this.#world.wallJumps)
+          this.#world.invariants.broken('lock', `${NAME} was renewed after its time was over`);
+        this.#granted(token);
+        return true;
+      }, (renewed) => {
+        if (renewed === null) this.#idle(user);
+        else this.#work(user, token, renewals - 1);
+      });
+    });
+  }
+
+  /** At the resource: only the highest token that was ever seen may write. */
+  #write(user: SimProcess, token: number): void {
+    if (token < this.#highestToken) this.#world.journal.fault('stale write refused', `${user.name}, token ${token}`);
+    this.#highestToken = Math.max(this.#highestToken, token);
+  }
+
+  #release(user: SimProcess, token: number): void {
+    const held = { name: NAME, holder: user.name, token };
+    this.#ask(user, () => {
+      this.#grantedAtMs = token === this.#grantedToken ? -Infinity : this.#grantedAtMs;
+      return this.#world.calls.release(held);
+    }, () => this.#idle(user));
+  }
+
+  #granted(token: number): void {
+    this.#grantedAtMs = this.#world.loop.nowMs;
+    this.#grantedToken = token;
+    this.#jumps = this.#world.wallJumps;
+  }
+
+  /** Whether the last grant's time is not over; a clock that was set makes that anybody's guess. */
+  #isFresh(): boolean {
+    const { loop, wallJumps } = this.#world;
+    return this.#jumps === wallJumps && loop.nowMs - this.#grantedAtMs < TTL_MS;
+  }
+
+  #ask<A>(user: SimProcess, serve: () => A, then: (answer: A | null) => void): void {
+    const { network, core } = this.#world;
+    network.call<A>({
+      what: `lock of ${user.name}`,
+      from: user,
+      to: core.process,
+      timeoutMs: CALL_TIMEOUT_MS,
+      serve: (reply) => reply(serve()),
+      done: (answer) => then(isRefused(answer) ? null : answer),
+    });
+  }
+}

@@ -1,0 +1,60 @@
+// What one seed decides about the world before anything happens in it.
+import { BYTES_PER_GB } from '@jarvis/contracts';
+import { Chance } from './kernel/chance.ts';
+
+export interface Scenario {
+  readonly seed: number;
+  readonly hours: number;
+  readonly slots: number;
+  readonly lookIntervalMs: number;
+  readonly lockTtlMs: number;
+  readonly leaseTtlMs: number;
+  readonly slotTimeoutMs: number;
+  readonly agingMs: number;
+  readonly retryLimit: number;
+  readonly orphanGraceMs: number;
+  readonly stopGraceMs: number;
+  readonly budgetBytes: number;
+  readonly safetyBytes: number;
+  readonly primeBytes: number;
+  readonly primeIdleMs: number;
+  readonly primeThresholdBytes: number;
+  /** Probability of a mishap for one message. */
+  readonly mishap: number;
+  /** Mean time between two faults of one kind. */
+  readonly faultEveryMs: number;
+  /** Mean time between two submissions. */
+  readonly submitEveryMs: number;
+}
+
+const MINUTE_MS = 60_000;
+const GB = BYTES_PER_GB;
+/** What no trainer of the simulation needs more than. */
+export const NEED_BYTES_MAX = 20 * GB;
+export const NEED_BYTES_MIN = 1 * GB;
+
+export function scenarioOf(seed: number, hours: number): Scenario {
+  const chance = new Chance(seed * 7919 + 17);
+  const among = <T>(...values: [T, ...T[]]): T => chance.pick(values) ?? values[0];
+  return {
+    seed,
+    hours,
+    slots: among(1, 1, 2, 2, 3),
+    lookIntervalMs: among(2_000, 5_000, 10_000),
+    lockTtlMs: among(20_000, 60_000),
+    leaseTtlMs: among(20_000, 60_000),
+    slotTimeoutMs: among(30_000, 120_000, 300_000),
+    agingMs: among(2, 10, 60) * MINUTE_MS,
+    retryLimit: among(0, 1, 3, 3),
+    orphanGraceMs: among(60_000, 600_000),
+    stopGraceMs: among(5_000, 30_000),
+    budgetBytes: among(32, 48, 64) * GB,
+    safetyBytes: among(0.25, 1) * GB,
+    primeBytes: among(4, 10, 24) * GB,
+    primeIdleMs: among(20_000, 60_000),
+    primeThresholdBytes: 20 * GB,
+    mishap: among(0, 0.002, 0.01, 0.03),
+    faultEveryMs: among(6, 12, 25) * MINUTE_MS,
+    submitEveryMs: among(15_000, 30_000, 60_000),
+  };
+}
