@@ -29,9 +29,9 @@ export interface Watch {
 export function watchTrainers(system: System): Watch {
   let most = 0;
   let looks = 0;
-  let ended = false;
+  const ended = new AbortController();
   const watching = (async () => {
-    while (!ended) {
+    while (!ended.signal.aborted) {
       most = Math.max(most, (await system.trainers()).length);
       looks += 1;
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
@@ -41,7 +41,7 @@ export function watchTrainers(system: System): Watch {
     most: () => most,
     looks: () => looks,
     stop: async () => {
-      ended = true;
+      ended.abort();
       await watching;
     },
   };

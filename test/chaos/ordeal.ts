@@ -57,7 +57,7 @@ export async function undergo(options: OrdealOptions): Promise<Ordeal> {
     if (watch.most() > 1) broken.push(`${watch.most()} trainers were alive at once`);
     const exitCode = await system.down();
     if (exitCode !== 0) broken.push(`jarvis down ended with ${exitCode}`);
-    const left = await orphans(system.processes);
+    const left = await orphans(() => system.processes());
     if (left.length > 0) broken.push(`processes ${left.join(', ')} were left`);
     return {
       ...findings,

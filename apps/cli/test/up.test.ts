@@ -17,8 +17,7 @@ test('up, status, train, logs, Ctrl-C', { timeout: LIMIT_MS }, async (t) => {
     const { log, at } = phasesOf(up.stdout());
     assert.deepEqual(log, ['1/3', '2/3', '3/3']);
     assert.ok(at < up.stdout().indexOf('3/3 operational'));
-    for (const port of f.ports)
-      assert.match(up.stdout(), new RegExp(`http://127.0.0.1:${port}/docs`));
+    for (const port of f.ports) assert.match(up.stdout(), new RegExp(`http://127.0.0.1:${port}/docs`));
     assert.ok(up.stdout().includes(join(f.home, 'logs')));
     assert.match(up.stdout(), /jarvis status/);
     assert.equal(up.stderr(), '');

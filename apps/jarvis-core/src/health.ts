@@ -5,7 +5,7 @@ import type { Database } from '@jarvis/store';
 import type { Watch } from './budget/watch.ts';
 import { countAll } from './store/experiences.ts';
 import { countEvidence } from './store/interactions.ts';
-import { countJobs } from './store/queue.ts';
+import { countJobs } from './store/jobs.ts';
 
 export interface HealthOptions {
   readonly identity: Identity;

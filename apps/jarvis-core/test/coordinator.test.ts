@@ -10,7 +10,8 @@ import { ManualClock, seededRandom, tempFolder } from '@jarvis/testkit';
 import { createSlotLocks, listLocks } from '../src/store/locks.ts';
 import { listLeases } from '../src/store/leases.ts';
 import { MIGRATIONS } from '../src/store/migrations.ts';
-import { findJob, jobStream, Queue } from '../src/store/queue.ts';
+import { findJob, jobStream } from '../src/store/jobs.ts';
+import { Queue } from '../src/store/queue.ts';
 
 const ROOMY: MemoryView = {
   measuredAtMs: 0,

@@ -25,6 +25,9 @@ import { changeLease, liveLeases, releaseLeasesOf, requestLease } from './leases
 import { acquireLock, releaseLocksOf } from './locks.ts';
 import type { CoreTables, JobRow } from './tables.ts';
 
+/** A job that has not been given its data yet takes in what has come since it was asked for. */
+const JOINED_STATES: readonly JobState[] = ['queued', 'waiting_for_memory', 'starting'];
+
 export interface SimulatedStoreOptions {
   readonly tables: CoreTables;
   readonly disk: Disk;
@@ -69,7 +72,10 @@ export class SimulatedStore implements CoordinatorStore {
       }
       const waiting = liveJobs(tables).find(
         (j) =>
-          j.modelType === submission.model_type && j.state === 'queued' && !j.frozen && !j.cancelRequested,
+          j.modelType === submission.model_type &&
+          JOINED_STATES.includes(j.state) &&
+          !j.frozen &&
+          !j.cancelRequested,
       );
       if (waiting !== undefined && submission.job_id === undefined)
         return { jobId: waiting.jobId, joined: true };
@@ -104,6 +110,15 @@ export class SimulatedStore implements CoordinatorStore {
   grantLease(leaseId: string, reason: string, nowMs: number): Promise<boolean> {
     const expiresAtMs = nowMs + this.#options.leaseTtlMs;
     return this.#attempt((tx) => this.#lease(tx, leaseId, { to: 'granted', why: reason, expiresAtMs }));
+  }
+
+  refuseLease(leaseId: string, reason: string): Promise<boolean> {
+    return this.#attempt((tx) => this.#lease(tx, leaseId, { to: 'refused', why: reason }));
+  }
+
+  /** The words of a lease decide nothing, and are not kept here. */
+  explainLease(): Promise<void> {
+    return Promise.resolve();
   }
 
   expireLease(leaseId: string): Promise<boolean> {

@@ -16,7 +16,7 @@ import { clientGone, type HttpServer, lastEventId, sendSse, type SseMessage } fr
 import type { Database, EventLog, StoredEvent } from '@jarvis/store';
 import { z } from 'zod';
 import { countTrainable } from '../store/experiences.ts';
-import { findJob, JOB_LIST_MAX, jobStream, listJobs } from '../store/queue.ts';
+import { findJob, JOB_LIST_MAX, jobStream, listJobs } from '../store/jobs.ts';
 
 export interface JobRoutesOptions {
   readonly db: Database;

@@ -4,7 +4,7 @@ import type { StoredJob } from '@jarvis/coordinator';
 import type { Random } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { freezeDataset } from '../experiences/dataset.ts';
-import { findStartDetails, setDataset } from '../store/queue.ts';
+import { findStartDetails, setDataset } from '../store/jobs.ts';
 
 export interface StartRequestOptions {
   readonly db: Database;
