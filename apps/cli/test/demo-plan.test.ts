@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Experience, MAX_EXPERIENCES_PER_BATCH, OUT_OF_SCOPE_INTENT } from '@jarvis/contracts';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Utterance } from '../src/demo/data-set.ts';
 import { drawPoison, importBatches, planDays, sessionsOf } from '../src/demo/days.ts';
 import { seeded } from '../src/demo/seeded.ts';

@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 
 export interface Page {
   readonly stream: NodeJS.WriteStream;
-  text(): string;
+  readonly text: () => string;
 }
 
 export function page(isTTY: boolean): Page {
