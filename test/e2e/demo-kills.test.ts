@@ -20,7 +20,7 @@ const chosen = chooseVictims(process.env['E2E_VICTIMS']);
 for (const victim of chosen) {
   test(`the demo ends well with ${victim} killed at each stage`, { timeout: DEMO_LIMIT_MS }, async (t) => {
     const folder = await tempFolder(t);
-    const demo = startDemo(folder, ['--seed', String(seed)]);
+    const demo = startDemo(folder, ['--json', '--keep', '--seed', String(seed)]);
     t.after(() => demo.child.kill('SIGTERM'));
     const home = await until('the home of the demo', () => findHome(folder));
     const urls = await until('the addresses of the services', () => addressesIn(home));

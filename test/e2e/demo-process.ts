@@ -12,9 +12,9 @@ export interface DemoRun {
   readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
 }
 
-/** Starts the demo with its homes below `folder`; `--keep` leaves the home there. */
+/** Starts the demo with its homes below `folder`; `--keep` among the arguments leaves the home there. */
 export function startDemo(folder: string, args: readonly string[]): DemoRun {
-  const child = spawn(process.execPath, [CLI, 'demo', '--json', '--keep', ...args], {
+  const child = spawn(process.execPath, [CLI, 'demo', ...args], {
     env: { ...process.env, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

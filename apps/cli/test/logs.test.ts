@@ -17,8 +17,8 @@ async function withLogs(t: TestContext): Promise<Fixture & { readonly core: stri
     core,
     line(1, 'jarvis-core', 'first') + line(4, 'jarvis-core', 'fourth', { job_id: 'job-4' }),
   );
-  await writeFile(join(logs, 'jarvis-prime.log'), `${line(2, 'j-prime', 'second')}`);
-  await writeFile(join(logs, 'jarvis-reactor.log'), `${line(3, 'reactor-core', 'third')}`);
+  await writeFile(join(logs, 'jarvis-prime.log'), line(2, 'j-prime', 'second'));
+  await writeFile(join(logs, 'jarvis-reactor.log'), line(3, 'reactor-core', 'third'));
   return { ...f, core };
 }
 

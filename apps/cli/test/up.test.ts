@@ -103,7 +103,8 @@ test('up, status, train, logs, Ctrl-C', { timeout: LIMIT_MS }, async (t) => {
     const { code, stdout, stderr } = await up.ended;
     assert.deepEqual([code, stderr], [0, '']);
     const stopped = [...stdout.matchAll(/^ {2}(.+) stopped /gm)].map((match) => match[1]);
-    assert.deepEqual(stopped.toSorted(), ['J-Prime', 'JARVIS Core', 'Reactor Core']);
+    assert.deepEqual(new Set(stopped), new Set(['J-Prime', 'JARVIS Core', 'Reactor Core']));
+    assert.equal(stopped.length, 3);
     assert.equal(stopped.at(-1), 'JARVIS Core');
     assert.match(stdout, /Stopping …[\s\S]*\nStopped\.\n$/);
     assert.deepEqual(await listening(f.ports), []);

@@ -16,7 +16,14 @@ const SESSION_OPTIONS: InferenceSession.SessionOptions = {
   extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
 };
 
+/** Since 1.29 ONNX Runtime tells Microsoft what it loads, and leaves files in HOME and TMPDIR; it reads this when it is loaded. */
+function keepToOurselves(): void {
+  // oxlint-disable-next-line no-restricted-properties -- the library's only switch
+  process.env['ORT_DISABLE_TELEMETRY'] = '1';
+}
+
 async function create(name: string, bytes: Uint8Array) {
+  keepToOurselves();
   // The native library loads here and not at import: a trainer that only encodes never pays for it.
   const ort = await import('onnxruntime-node');
   try {
