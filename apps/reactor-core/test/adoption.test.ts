@@ -1,7 +1,6 @@
 // Reactor Core goes and comes back while trainers run: none is started twice, and no event is lost or doubled.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { signalProcess } from '@jarvis/process';
 import type { JobEvent } from './client.ts';
 import { exited, makeWorld, type World } from './harness.ts';
 import { until } from './until.ts';
@@ -81,8 +80,7 @@ test('a trainer that died while nobody was there is lost, and a higher token tak
   await before.start(body);
   await before.eventsUntil('job-1', (e) => atCheckpoint(e) && e.data['epoch'] === 2);
   await before.kill();
-  for (const pid of await world.trainers()) signalProcess(pid, 'SIGKILL');
-  await world.untilNoTrainer();
+  await world.killTrainers();
   const reactor = await world.start();
   const { status, error } = await reactor.status('job-1');
   assert.equal(status, 'lost', 'known as soon as it answers');

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TrainingStartInput } from '@jarvis/contracts';
-import { signalProcess } from '@jarvis/process';
+import { readProcess, signalProcess } from '@jarvis/process';
 import {
   type Clock,
   readConfig,
@@ -69,6 +69,8 @@ export interface World {
   /** Live processes of this home's trainers, and what they have started. */
   readonly trainers: () => Promise<number[]>;
   readonly untilNoTrainer: () => Promise<void>;
+  /** With SIGKILL; resolves when they are gone. */
+  readonly killTrainers: () => Promise<void>;
   readonly file: (...path: string[]) => string;
 }
 
@@ -101,7 +103,8 @@ export async function makeWorld(t: Ending, options: WorldOptions = {}): Promise<
     core,
     env,
     trainers,
-    untilNoTrainer: () => until('no trainer to be left', async () => (await trainers()).length === 0),
+    untilNoTrainer: async () => untilGone(home, await trainers()),
+    killTrainers: () => killAll(home),
     start: async ({ clock = systemClock, env: more = {} } = {}) => {
       const reactor = await startHere(home, { ...env, ...more }, clock);
       running.push(reactor);
@@ -197,7 +200,17 @@ async function trainersOf(home: string): Promise<number[]> {
   return found.flat();
 }
 
+/** Seen from outside a process loses its words before it is gone: it is waited for by its number. */
+async function untilGone(home: string, pids: readonly number[]): Promise<void> {
+  const left = async (): Promise<number> => {
+    const rows = await Promise.all(pids.map((pid) => readProcess(pid)));
+    return rows.filter((row) => row !== null).length + (await trainersOf(home)).length;
+  };
+  await until('no trainer to be left', async () => (await left()) === 0);
+}
+
 async function killAll(home: string): Promise<void> {
-  for (const pid of await trainersOf(home)) signalProcess(pid, 'SIGKILL');
-  await until('trainers to be gone', async () => (await trainersOf(home)).length === 0);
+  const pids = await trainersOf(home);
+  for (const pid of pids) signalProcess(pid, 'SIGKILL');
+  await untilGone(home, pids);
 }
