@@ -11,17 +11,20 @@ export interface RetryRules {
   readonly delayMs: (attempt: number) => number;
 }
 
+/** False when the event before this one is missing: it was told, but could not be stored. */
 export async function applyRunEvent(
   store: CoordinatorStore,
   event: RunEvent,
   retries: RetryRules,
   nowMs: number,
-): Promise<void> {
+): Promise<boolean> {
   const { jobs } = await store.load(nowMs);
   const job = jobs.find((j) => j.jobId === event.jobId);
-  if (job === undefined || event.seq <= job.runCursor) return;
+  if (job === undefined || event.seq <= job.runCursor) return true;
+  if (event.seq > job.runCursor + 1) return false;
   await apply(store, job, event, { retries, nowMs });
   await store.moveCursor(job.jobId, event.seq);
+  return true;
 }
 
 interface Rules {

@@ -25,6 +25,9 @@ import { changeLease, liveLeases, releaseLeasesOf, requestLease } from './leases
 import { acquireLock, releaseLocksOf } from './locks.ts';
 import type { CoreTables, JobRow } from './tables.ts';
 
+/** A job of so many epochs stands for one whose data set turns out to be empty. */
+export const EPOCHS_WITHOUT_DATA = 1_000;
+
 export interface SimulatedStoreOptions {
   readonly tables: CoreTables;
   readonly disk: Disk;
@@ -199,6 +202,7 @@ export class SimulatedStore implements CoordinatorStore {
   freeze(jobId: string): number {
     const job = this.#options.tables.jobs.get(jobId);
     if (job === undefined) throw new CodedError('not_found', `there is no job ${jobId}`);
+    if (job.epochs === EPOCHS_WITHOUT_DATA) throw new CodedError('dataset_empty', 'there is nothing to learn from');
     if (!job.frozen) this.#options.disk.commit((tx) => tx.change(job, { frozen: true }));
     return job.epochs;
   }
