@@ -55,7 +55,8 @@ export async function simulate({ seed, hours, print }: SimulateOptions): Promise
     if (!world.loop.step() || world.loop.nowMs > endMs) break;
     if (world.loop.promisesSettled) await settled(world);
   }
-  if (!done) world.invariants.broken('liveness', unfinished(world, workload.acknowledged) ?? 'too many steps');
+  if (!done)
+    world.invariants.broken('liveness', unfinished(world, workload.acknowledged) ?? 'too many steps');
   return outcomeOf(world);
 }
 

@@ -319,7 +319,10 @@ describe('slots', () => {
     const slots = [{ slot: 0, holder: 'j1' }];
     const ranOut = lease({ state: 'granted', expiresAtMs: NOW });
     const away = { reactorAway: 'Reactor Core is away' };
-    assert.deepEqual(kinds(snapshot({ jobs, slots, leases: [ranOut], ...away })), ['expire_lease', 'requeue']);
+    assert.deepEqual(kinds(snapshot({ jobs, slots, leases: [ranOut], ...away })), [
+      'expire_lease',
+      'requeue',
+    ]);
     const unconfirmed = lease({ state: 'expired_unconfirmed' });
     assert.deepEqual(kinds(snapshot({ jobs, slots, leases: [unconfirmed] })), ['requeue']);
     assert.deepEqual(kinds(snapshot({ jobs, slots, leases: [] })), ['requeue']);

@@ -30,7 +30,7 @@ export interface InvariantsOptions {
 
 /** A decision and its transaction lie so far apart at most; within that the order may have changed rightly. */
 const DECISION_AGE_MS = 60_000;
-const MOVES_A_MINUTE_MAX = 600;
+const MOVES_A_MINUTE_MAX = 5_000;
 const HOLDING: readonly string[] = ['waiting_for_memory', 'starting', 'training', 'preempting'];
 const STARTED: readonly string[] = ['starting', 'training', 'preempting'];
 const RESERVING: readonly string[] = ['granted', 'expired_unconfirmed'];
@@ -64,7 +64,8 @@ export class Invariants {
   onCoreCommit(moves: readonly Moved[]): void {
     if (moves.length === 0) return;
     for (const { of, name, move } of moves) {
-      if (!isEdge(of, move.from, move.to)) this.broken('lifecycle', `${of} ${name}: ${move.from} -> ${move.to}`);
+      if (!isEdge(of, move.from, move.to))
+        this.broken('lifecycle', `${of} ${name}: ${move.from} -> ${move.to}`);
       if (of === 'job') this.#jobMoved(name, move);
       if (of === 'slot lock' && move.to === 'held') this.#lockTaken(name);
       if (of === 'memory lease' && move.to === 'granted') this.#leaseGranted(name);
@@ -75,7 +76,8 @@ export class Invariants {
 
   onReactorCommit(moves: readonly Moved[]): void {
     for (const { of, name, move } of moves)
-      if (!isEdge(of, move.from, move.to)) this.broken('lifecycle', `${of} ${name}: ${move.from} -> ${move.to}`);
+      if (!isEdge(of, move.from, move.to))
+        this.broken('lifecycle', `${of} ${name}: ${move.from} -> ${move.to}`);
   }
 
   /** I1: tokens of a slot only grow, also as Reactor Core takes them. */
@@ -123,7 +125,10 @@ export class Invariants {
     );
     for (const { alive, claimed, folder } of this.#options.trainers.values()) {
       if (alive && claimed && !reserved.has(folder.jobId) && !this.lateStarts.has(folder))
-        this.broken('I2 reserved', `the trainer of ${folder.jobId}/${folder.attempt} lives, and no lease reserves its memory`);
+        this.broken(
+          'I2 reserved',
+          `the trainer of ${folder.jobId}/${folder.attempt} lives, and no lease reserves its memory`,
+        );
     }
   }
 
@@ -138,7 +143,8 @@ export class Invariants {
     if (isTerminal(JOB_LIFECYCLE, move.to as JobState)) this.#ends.set(jobId, move.to);
     const submittedAtMs = this.#submittedAtMs.get(jobId) ?? job.submittedAtMs;
     this.#submittedAtMs.set(jobId, submittedAtMs);
-    if (submittedAtMs !== job.submittedAtMs) this.broken('submit time', `${jobId} lost its place in the queue`);
+    if (submittedAtMs !== job.submittedAtMs)
+      this.broken('submit time', `${jobId} lost its place in the queue`);
     if (job.attempt > this.#options.scenario.retryLimit + 1)
       this.broken('bounded retries', `${jobId} is in attempt ${job.attempt}`);
     const goesOn = move.to === 'waiting_for_memory' || move.to === 'starting';
@@ -166,7 +172,10 @@ export class Invariants {
       const due = job.notBeforeMs === null || job.notBeforeMs <= nowMs - DECISION_AGE_MS;
       if (job.state !== 'queued' || job.cancelRequested || !due) continue;
       const by = this.#rank(job, nowMs - DECISION_AGE_MS) - this.#rank(taken, nowMs);
-      if (by < 0 || (by === 0 && job.submittedAtMs < taken.submittedAtMs && nowMs - job.submittedAtMs > DECISION_AGE_MS))
+      if (
+        by < 0 ||
+        (by === 0 && job.submittedAtMs < taken.submittedAtMs && nowMs - job.submittedAtMs > DECISION_AGE_MS)
+      )
         this.broken('queue order', `${taken.jobId} takes a slot before ${job.jobId}`);
     }
   }
@@ -183,7 +192,8 @@ export class Invariants {
     if (token <= before) this.broken('I1 token', `${name} is held with token ${token}, after ${before}`);
     this.#lockTokens.set(name, token);
     // Somebody else took it before the first of the queue could.
-    if (!this.#options.core().tables.jobs.has(lock?.holder ?? '')) this.disturbedAtMs = this.#options.loop.nowMs;
+    if (!this.#options.core().tables.jobs.has(lock?.holder ?? ''))
+      this.disturbedAtMs = this.#options.loop.nowMs;
   }
 
   #leaseGranted(leaseId: string): void {

@@ -46,7 +46,10 @@ export class MemoryTruth {
     const told = measured.othersBytes + services + held(leases, new Map(Object.entries(measured.trainers)));
     if (told > budget) return `by the measurement ${gb(told)} of ${gb(budget)} are taken`;
     const sinceMs = loop.nowMs - MEASURED_WITHIN_MS - LOOKS * scenario.lookIntervalMs;
-    const first = Math.max(0, this.#history.findLastIndex((h) => h.atMs <= sinceMs));
+    const first = Math.max(
+      0,
+      this.#history.findLastIndex((h) => h.atMs <= sinceMs),
+    );
     const others = Math.min(...this.#history.slice(first).map((h) => h.bytes), Infinity);
     const truth = (others === Infinity ? 0 : others) + held(leases, this.#options.trainerBytes());
     return truth > budget ? `in truth at least ${gb(truth)} of ${gb(budget)} are taken` : null;

@@ -1,6 +1,13 @@
 // JARVIS Core: the real coordinator over a simulated disk, with its hands, its watch over the machine, and its calls.
 import { BYTES_PER_GB, CodedError, type ModelType } from '@jarvis/contracts';
-import { Coordinator, type CoordinatorEvent, type ExternalWork, type Run, type Submission, type Submitted } from '@jarvis/coordinator';
+import {
+  Coordinator,
+  type CoordinatorEvent,
+  type ExternalWork,
+  type Run,
+  type Submission,
+  type Submitted,
+} from '@jarvis/coordinator';
 import { backoffMs, type MemoryView } from '@jarvis/policy';
 import type { Chance } from '../kernel/chance.ts';
 import { Disk, type Moved } from '../kernel/disk.ts';
@@ -162,9 +169,9 @@ export class Core {
         const trainers = Object.fromEntries(
           runs.flatMap((r) => (r.pid === null ? [] : [[r.job_id, machine.bytesOf(`trainer ${r.pid}`)]])),
         );
-        const services = seen === null ? [] : [{ owner: 'j-prime', measuredBytes: machine.bytesOf('J-Prime') }];
-        const owned =
-          Object.values(trainers).reduce((a, b) => a + b, 0) + (services[0]?.measuredBytes ?? 0);
+        const services =
+          seen === null ? [] : [{ owner: 'j-prime', measuredBytes: machine.bytesOf('J-Prime') }];
+        const owned = Object.values(trainers).reduce((a, b) => a + b, 0) + (services[0]?.measuredBytes ?? 0);
         const memory: MemoryView = {
           measuredAtMs: wall(),
           budgetBytes: scenario.budgetBytes,

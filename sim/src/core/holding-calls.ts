@@ -47,9 +47,7 @@ export class HoldingCalls {
   /** Throws `lock_lost`. */
   renew(held: Held, ttlMs = this.#options.lockTtlMs): true {
     const { core, wall } = this.#options;
-    const renewed = core.disk.commit((tx) =>
-      renewLock(tx, core.tables, { ...held, nowMs: wall(), ttlMs }),
-    );
+    const renewed = core.disk.commit((tx) => renewLock(tx, core.tables, { ...held, nowMs: wall(), ttlMs }));
     if (!renewed) throw new CodedError('lock_lost', `${held.holder} does not hold ${held.name} any more`);
     return true;
   }

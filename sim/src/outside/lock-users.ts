@@ -44,21 +44,25 @@ export class LockUsers {
 
   #acquire(user: SimProcess): void {
     const { calls, loop } = this.#world;
-    this.#ask(user, () => {
-      const token = calls.acquire(NAME, user.name, TTL_MS);
-      if (token !== this.#grantedToken && this.#isFresh())
-        this.#world.invariants.broken('lock', `${NAME} was granted while another's time was not over`);
-      this.#granted(token);
-      return token;
-    }, (token) => {
-      if (token === null) return this.#idle(user);
-      if (this.#chance.happens(PAUSE_SHARE)) {
-        this.#world.journal.fault('lock holder paused', user.name);
-        user.stop();
-        loop.after(TTL_MS * this.#chance.between(1, 3), () => user.goOn());
-      }
-      this.#work(user, token, RENEWALS);
-    });
+    this.#ask(
+      user,
+      () => {
+        const token = calls.acquire(NAME, user.name, TTL_MS);
+        if (token !== this.#grantedToken && this.#isFresh())
+          this.#world.invariants.broken('lock', `${NAME} was granted while another's time was not over`);
+        this.#granted(token);
+        return token;
+      },
+      (token) => {
+        if (token === null) return this.#idle(user);
+        if (this.#chance.happens(PAUSE_SHARE)) {
+          this.#world.journal.fault('lock holder paused', user.name);
+          user.stop();
+          loop.after(TTL_MS * this.#chance.between(1, 3), () => user.goOn());
+        }
+        this.#work(user, token, RENEWALS);
+      },
+    );
   }
 
   #work(user: SimProcess, token: number, renewals: number): void {
@@ -66,32 +70,41 @@ export class LockUsers {
       this.#write(user, token);
       if (renewals === 0) return this.#release(user, token);
       const held = { name: NAME, holder: user.name, token };
-      this.#ask(user, () => {
-        const fresh = this.#isFresh();
-        this.#world.calls.renew(held, TTL_MS);
-        if (!fresh && this.#jumps === this.#world.wallJumps)
-          this.#world.invariants.broken('lock', `${NAME} was renewed after its time was over`);
-        this.#granted(token);
-        return true;
-      }, (renewed) => {
-        if (renewed === null) this.#idle(user);
-        else this.#work(user, token, renewals - 1);
-      });
+      this.#ask(
+        user,
+        () => {
+          const fresh = this.#isFresh();
+          this.#world.calls.renew(held, TTL_MS);
+          if (!fresh && this.#jumps === this.#world.wallJumps)
+            this.#world.invariants.broken('lock', `${NAME} was renewed after its time was over`);
+          this.#granted(token);
+          return true;
+        },
+        (renewed) => {
+          if (renewed === null) this.#idle(user);
+          else this.#work(user, token, renewals - 1);
+        },
+      );
     });
   }
 
   /** At the resource: only the highest token that was ever seen may write. */
   #write(user: SimProcess, token: number): void {
-    if (token < this.#highestToken) this.#world.journal.fault('stale write refused', `${user.name}, token ${token}`);
+    if (token < this.#highestToken)
+      this.#world.journal.fault('stale write refused', `${user.name}, token ${token}`);
     this.#highestToken = Math.max(this.#highestToken, token);
   }
 
   #release(user: SimProcess, token: number): void {
     const held = { name: NAME, holder: user.name, token };
-    this.#ask(user, () => {
-      this.#grantedAtMs = token === this.#grantedToken ? -Infinity : this.#grantedAtMs;
-      return this.#world.calls.release(held);
-    }, () => this.#idle(user));
+    this.#ask(
+      user,
+      () => {
+        this.#grantedAtMs = token === this.#grantedToken ? -Infinity : this.#grantedAtMs;
+        return this.#world.calls.release(held);
+      },
+      () => this.#idle(user),
+    );
   }
 
   #granted(token: number): void {

@@ -157,15 +157,29 @@ export class Workload {
           if (!isRefused(answer)) then(answer);
         },
       });
-    ask('slot', () => calls.acquireSlot(slot, holder), (token) =>
-      ask('lease', () => calls.requestLease(holder, needBytes), (leaseId) => {
-        if (!faithful) return;
-        client.after(chance.waitMs(scenario.lockTtlMs / 2), () =>
-          ask('end of the lease', () => calls.releaseLease(leaseId), () =>
-            ask('end of the slot', () => calls.release({ name: slotLockName(slot), holder, token }), () => undefined),
-          ),
-        );
-      }),
+    ask(
+      'slot',
+      () => calls.acquireSlot(slot, holder),
+      (token) =>
+        ask(
+          'lease',
+          () => calls.requestLease(holder, needBytes),
+          (leaseId) => {
+            if (!faithful) return;
+            client.after(chance.waitMs(scenario.lockTtlMs / 2), () =>
+              ask(
+                'end of the lease',
+                () => calls.releaseLease(leaseId),
+                () =>
+                  ask(
+                    'end of the slot',
+                    () => calls.release({ name: slotLockName(slot), holder, token }),
+                    () => undefined,
+                  ),
+              ),
+            );
+          },
+        ),
     );
   }
 

@@ -28,13 +28,17 @@ export class Broker {
       if (taken instanceof CodedError) return then(taken);
       const giveUp = (leaseId: string | null, error: CodedError): void =>
         this.giveBack({ ...taken, leaseId }, () => then(error));
-      this.#call<string>(`lease for ${jobId}`, (core) => core.requestLease(jobId, needBytes), (leaseId) => {
-        if (leaseId instanceof CodedError) return giveUp(null, leaseId);
-        const untilMs = this.#ground.loop.nowMs + LEASE_WAIT_MS;
-        this.#untilGranted(leaseId, untilMs, (error) =>
-          error === null ? then({ ...taken, leaseId }) : giveUp(leaseId, error),
-        );
-      });
+      this.#call<string>(
+        `lease for ${jobId}`,
+        (core) => core.requestLease(jobId, needBytes),
+        (leaseId) => {
+          if (leaseId instanceof CodedError) return giveUp(null, leaseId);
+          const untilMs = this.#ground.loop.nowMs + LEASE_WAIT_MS;
+          this.#untilGranted(leaseId, untilMs, (error) =>
+            error === null ? then({ ...taken, leaseId }) : giveUp(leaseId, error),
+          );
+        },
+      );
     });
   }
 
@@ -48,21 +52,36 @@ export class Broker {
         (answer) => then(isBack(answer)),
       );
     if (leaseId === null) return releaseSlot();
-    this.#call<true>(`give back ${leaseId}`, (core) => core.releaseLease(leaseId), (answer) => {
-      if (isBack(answer)) releaseSlot();
-      else then(false);
-    });
+    this.#call<true>(
+      `give back ${leaseId}`,
+      (core) => core.releaseLease(leaseId),
+      (answer) => {
+        if (isBack(answer)) releaseSlot();
+        else then(false);
+      },
+    );
   }
 
   /** `lost` when a newer token has the slot; while JARVIS Core is away the run goes on. */
-  renew({ jobId, slot, token, leaseId }: Borrowed, then: (renewal: 'held' | 'lost' | 'unknown') => void): void {
+  renew(
+    { jobId, slot, token, leaseId }: Borrowed,
+    then: (renewal: 'held' | 'lost' | 'unknown') => void,
+  ): void {
     const held = { name: slotLockName(slot), holder: jobId, token };
-    this.#call<true>(`renew slot ${slot}`, (core) => core.renew(held), (answer) => {
-      if (answer instanceof CodedError) return then(answer.code === 'lock_lost' ? 'lost' : 'unknown');
-      if (leaseId !== null)
-        this.#call<true>(`renew ${leaseId}`, (core) => core.renewLease(leaseId), () => undefined);
-      then('held');
-    });
+    this.#call<true>(
+      `renew slot ${slot}`,
+      (core) => core.renew(held),
+      (answer) => {
+        if (answer instanceof CodedError) return then(answer.code === 'lock_lost' ? 'lost' : 'unknown');
+        if (leaseId !== null)
+          this.#call<true>(
+            `renew ${leaseId}`,
+            (core) => core.renewLease(leaseId),
+            () => undefined,
+          );
+        then('held');
+      },
+    );
   }
 
   #acquire(jobId: string, slot: number, then: (taken: Borrowed | CodedError) => void): void {
@@ -72,24 +91,32 @@ export class Broker {
           retry_after_seconds: RETRY_AFTER_SECONDS,
         }),
       );
-    this.#call<number>(`slot ${slot} for ${jobId}`, (core) => core.acquireSlot(slot, jobId), (token) => {
-      if (!(token instanceof CodedError)) return then({ jobId, slot, token, leaseId: null });
-      if (token.code !== 'lock_held') return then(token);
-      this.#acquire(jobId, slot + 1, then);
-    });
+    this.#call<number>(
+      `slot ${slot} for ${jobId}`,
+      (core) => core.acquireSlot(slot, jobId),
+      (token) => {
+        if (!(token instanceof CodedError)) return then({ jobId, slot, token, leaseId: null });
+        if (token.code !== 'lock_held') return then(token);
+        this.#acquire(jobId, slot + 1, then);
+      },
+    );
   }
 
   #untilGranted(leaseId: string, untilMs: number, then: (error: CodedError | null) => void): void {
     const { process, loop } = this.#ground;
-    this.#call<LeaseState>(`state of ${leaseId}`, (core) => core.leaseState(leaseId), (state) => {
-      if (state instanceof CodedError) return then(state);
-      if (state === 'granted') return then(null);
-      const waits = state === 'requested' || state === 'draining';
-      if (waits && loop.nowMs < untilMs)
-        return process.after(LEASE_POLL_MS, () => this.#untilGranted(leaseId, untilMs, then));
-      const details = { retry_after_seconds: RETRY_AFTER_SECONDS };
-      then(new CodedError('memory_unavailable', `there is no memory for it now: ${state}`, details));
-    });
+    this.#call<LeaseState>(
+      `state of ${leaseId}`,
+      (core) => core.leaseState(leaseId),
+      (state) => {
+        if (state instanceof CodedError) return then(state);
+        if (state === 'granted') return then(null);
+        const waits = state === 'requested' || state === 'draining';
+        if (waits && loop.nowMs < untilMs)
+          return process.after(LEASE_POLL_MS, () => this.#untilGranted(leaseId, untilMs, then));
+        const details = { retry_after_seconds: RETRY_AFTER_SECONDS };
+        then(new CodedError('memory_unavailable', `there is no memory for it now: ${state}`, details));
+      },
+    );
   }
 
   #call<A>(what: string, serve: (core: HoldingCalls) => A, done: (answer: A | CodedError) => void): void {

@@ -229,13 +229,15 @@ export class Reactor implements ReactorCalls {
     for (const run of tables.unreturned) {
       if (!isTerminal(RUN_LIFECYCLE, run.state)) continue;
       this.#broker.giveBack(run, (isBack) => {
-        if (isBack && tables.unreturned.delete(run)) quietly(() => commit((tx) => tx.change(run, { borrowed: false })));
+        if (isBack && tables.unreturned.delete(run))
+          quietly(() => commit((tx) => tx.change(run, { borrowed: false })));
       });
     }
     for (const job of tables.jobs.values()) {
       if (job.owner !== 'self' || job.outcome !== null || job.resumeAtMs === null) continue;
       if (job.resumeAtMs > wall()) continue;
-      const later = (ms: number): void => quietly(() => commit((tx) => tx.change(job, { resumeAtMs: wall() + ms })));
+      const later = (ms: number): void =>
+        quietly(() => commit((tx) => tx.change(job, { resumeAtMs: wall() + ms })));
       later(REFUSED_RETRY_MS * 4);
       this.#starting.resume(job.jobId, (error) =>
         later((error.details.retry_after_seconds ?? REFUSED_RETRY_MS / 1000) * 1000),

@@ -124,7 +124,15 @@ export class Starting {
       const last = lastRunOf(job);
       const attempt = (last?.attempt ?? 0) + 1;
       const trainerToken = Math.max(token, (last?.trainerToken ?? 0) + 1);
-      const folder = { jobId, attempt, slot, token: trainerToken, owner: null, heartbeatMs: loop.nowMs, lines: [] };
+      const folder = {
+        jobId,
+        attempt,
+        slot,
+        token: trainerToken,
+        owner: null,
+        heartbeatMs: loop.nowMs,
+        lines: [],
+      };
       const lastAttempt = body.lastAttempt;
       const fresh = { state: 'accepted', pid: null, linesRead: 0, epoch: 0 } as const;
       const silent = { stopAsked: null, lastWord: null, lastWordOf: null };

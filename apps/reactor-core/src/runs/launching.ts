@@ -64,7 +64,10 @@ export class Launching {
       await db.transaction((tx) => setProcess(tx, run, process));
     } catch (error) {
       // It runs all the same, so its slot is taken; its owner.json says who it is, should we restart.
-      logger.warn({ job_id: job.job_id, pid: process.pid, err: error }, 'the pid of a trainer was not stored');
+      logger.warn(
+        { job_id: job.job_id, pid: process.pid, err: error },
+        'the pid of a trainer was not stored',
+      );
     }
     logger.info({ job_id: job.job_id, attempt: run.attempt, pid: process.pid }, 'a trainer runs');
     live.add(this.follow(job, run, process));
