@@ -61,6 +61,8 @@ export class Coordinator {
   readonly #inbox: Letter[] = [];
   /** Jobs whose reader is ahead of the store: an event of their run could not be stored. */
   readonly #ahead = new Set<string>();
+  /** Silent holders of which Reactor Core has said once that no run is theirs. */
+  #suspects: ReadonlySet<string> = new Set();
   #working: Promise<void> | null = null;
   #stopped = false;
   #memory: MemoryView | null = null;
@@ -148,7 +150,8 @@ export class Coordinator {
         return this.#runEvent(event.event);
       case 'runs_observed':
         this.#reactorAway = null;
-        return reconcileRuns(store, event.runs, now());
+        this.#suspects = await reconcileRuns(store, event.runs, this.#suspects, now());
+        return undefined;
       case 'reactor_away':
         this.#reactorAway = event.reason;
         return undefined;
