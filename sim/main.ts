@@ -1,10 +1,10 @@
 // `npm run sim`: replays one seed and tells what happened, or runs many and counts.
-//   npm run sim -- --seed 7 --hours 1.5 --trace        npm run sim -- --seeds 1000 [--from 1] [--hours 1.5]
+//   npm run sim -- --seed 7 --hours 1 --trace        npm run sim -- --seeds 1000 [--from 1] [--hours 1]
 import { parseArgs } from 'node:util';
 import { simulate } from './src/simulate.ts';
 import { Summary } from './src/summary.ts';
 
-const HOURS = '1.5';
+const HOURS = '1';
 
 // Errors are messages here; where they were made is of no use, and costs time.
 Error.stackTraceLimit = 0;

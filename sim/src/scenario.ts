@@ -46,7 +46,7 @@ export function scenarioOf(seed: number, hours: number): Scenario {
     slotTimeoutMs: among(30_000, 120_000, 300_000),
     agingMs: among(2, 10, 60) * MINUTE_MS,
     retryLimit: among(0, 1, 3, 3),
-    orphanGraceMs: among(60_000, 600_000),
+    orphanGraceMs: among(20_000, 60_000, 600_000),
     stopGraceMs: among(5_000, 30_000),
     budgetBytes: among(32, 48, 64) * GB,
     safetyBytes: among(0.25, 1) * GB,

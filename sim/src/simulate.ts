@@ -38,24 +38,24 @@ export async function simulate({ seed, hours, print }: SimulateOptions): Promise
   world.begin();
   workload.begin();
   faults.begin();
-  let done = false;
+  const end = { reached: false };
   world.loop.after(hours * HOUR_MS, () => {
     world.journal.say('the faults are over, and nobody asks for anything any more');
     world.quiet = true;
     world.prime.quiet = true;
     faults.end();
     const look = (): void => {
-      done = unfinished(world, workload.acknowledged) === null;
-      if (!done) world.loop.after(LOOK_FOR_END_MS, look);
+      end.reached = unfinished(world, workload.acknowledged) === null;
+      if (!end.reached) world.loop.after(LOOK_FOR_END_MS, look);
     };
     look();
   });
   const endMs = (hours + QUIET_HOURS_MAX) * HOUR_MS;
-  for (let step = 0; step < STEPS_MAX && !done && world.invariants.violation === null; step += 1) {
+  for (let step = 0; step < STEPS_MAX && !end.reached && world.invariants.violation === null; step += 1) {
     if (!world.loop.step() || world.loop.nowMs > endMs) break;
     if (world.loop.promisesSettled) await settled(world);
   }
-  if (!done)
+  if (!end.reached)
     world.invariants.broken('liveness', unfinished(world, workload.acknowledged) ?? 'too many steps');
   return outcomeOf(world);
 }

@@ -21,10 +21,11 @@ const EPOCH_MS_MIN = 800;
 const EPOCH_MS_MAX = 5_000;
 const RESTART_MS = 5_000;
 /** Now and then nobody is there to restart it for long. */
-const LONG_DOWN_SHARE = 0.15;
+const LONG_DOWN_SHARE = 0.25;
+const TRAINER_NOT_STARTED_SHARE = 0.02;
 const LONG_DOWN_MS = 240_000;
 /** The machine's memory is a little more than the budget. */
-const PHYSICAL_SHARE = 1.1;
+const PHYSICAL_SHARE = 1.02;
 
 export class World {
   readonly scenario: Scenario;
@@ -67,6 +68,7 @@ export class World {
     this.invariants = new Invariants({
       scenario,
       loop,
+      journal,
       core: () => this.core,
       wall,
       trainers,
@@ -152,7 +154,7 @@ export class World {
     this.invariants.onSpawn(run);
     const job = reactor.ground.tables.jobs.get(run.jobId);
     if (job === undefined) throw new Error('a run has a job');
-    if (!this.quiet && chance.happens(0.01)) {
+    if (!this.quiet && chance.happens(TRAINER_NOT_STARTED_SHARE)) {
       journal.fault('trainer not started', run.jobId);
       return null;
     }
@@ -196,7 +198,8 @@ export class World {
   #trainerBytes(): ReadonlyMap<string, number> {
     const bytes = new Map<string, number>();
     for (const { pid, folder } of this.liveTrainers())
-      bytes.set(folder.jobId, (bytes.get(folder.jobId) ?? 0) + this.machine.bytesOf(`trainer ${pid}`));
+      if (!this.invariants.lateStarts.has(folder))
+        bytes.set(folder.jobId, (bytes.get(folder.jobId) ?? 0) + this.machine.bytesOf(`trainer ${pid}`));
     return bytes;
   }
 }

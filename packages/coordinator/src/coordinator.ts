@@ -59,6 +59,10 @@ interface Letter {
 export class Coordinator {
   readonly #options: CoordinatorOptions;
   readonly #inbox: Letter[] = [];
+  /** Jobs whose reader is ahead of the store: an event of their run could not be stored. */
+  readonly #ahead = new Set<string>();
+  /** Silent holders of which Reactor Core has said once that no run is theirs. */
+  #suspects: ReadonlySet<string> = new Set();
   #working: Promise<void> | null = null;
   #stopped = false;
   #memory: MemoryView | null = null;
@@ -129,7 +133,7 @@ export class Coordinator {
   }
 
   async #handle(event: CoordinatorEvent): Promise<unknown> {
-    const { store, now, retries } = this.#options;
+    const { store, now } = this.#options;
     switch (event.type) {
       case 'submit':
         return store.submit(event.submission, now());
@@ -143,16 +147,28 @@ export class Coordinator {
       case 'run_refused':
         return this.#refused(event);
       case 'run_event':
-        return applyRunEvent(store, event.event, retries, now());
+        return this.#runEvent(event.event);
       case 'runs_observed':
         this.#reactorAway = null;
-        return reconcileRuns(store, event.runs, now());
+        this.#suspects = await reconcileRuns(store, event.runs, this.#suspects, now());
+        return undefined;
       case 'reactor_away':
         this.#reactorAway = event.reason;
         return undefined;
       case 'look':
         return undefined;
     }
+  }
+
+  async #runEvent(event: RunEvent): Promise<void> {
+    const { store, now, retries } = this.#options;
+    try {
+      if (await applyRunEvent(store, event, retries, now())) return;
+    } catch (error) {
+      this.#ahead.add(event.jobId);
+      throw error;
+    }
+    this.#ahead.add(event.jobId);
   }
 
   async #cancel(jobId: string): Promise<void> {
@@ -201,11 +217,28 @@ export class Coordinator {
       let moved = false;
       for (const decision of decisions) moved = (await this.#decide(decision)) || moved;
       if (!moved) {
-        performer.perform(externalWork(state));
+        performer.perform(this.#asFarAsKnown(externalWork(state)));
         return;
       }
     }
     invariant(false, `scheduling did not settle within ${ROUNDS_MAX} rounds`);
+  }
+
+  /**
+   * A start whose answer is still unread is not asked for again: after a refusal the job's slot and memory go back, and
+   * a second request that is accepted would train without them. A reader that is ahead is ended here; the next cycle
+   * begins one where the store is.
+   */
+  #asFarAsKnown(work: ExternalWork): ExternalWork {
+    const answered = new Set(
+      this.#inbox.flatMap(({ event }) =>
+        event.type === 'run_started' || event.type === 'run_refused' ? [event.jobId] : [],
+      ),
+    );
+    const start = work.start.filter((j) => !answered.has(j.jobId));
+    const follow = work.follow.filter((j) => !this.#ahead.has(j.jobId));
+    this.#ahead.clear();
+    return { ...work, start, follow };
   }
 
   #snapshot(state: StoredState): Parameters<typeof schedule>[0] {

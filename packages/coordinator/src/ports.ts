@@ -38,6 +38,8 @@ export interface Retry {
   readonly notBeforeMs: number;
   /** A preempted attempt is not counted against the job. */
   readonly spendsAttempt: boolean;
+  /** The event that says so: taken in by the same transaction, so that the next attempt never hears of it. */
+  readonly runCursor?: number;
 }
 
 export type JobEnd = 'completed' | 'failed' | 'cancelled';

@@ -4,13 +4,18 @@ import type { CoordinatorStore, Run } from './ports.ts';
 
 /**
  * Gives back what belongs to nobody any more: a slot or a lease whose holder is no job of this queue, whose time is
- * over, and of which Reactor Core says that no run holds it. Jobs of this queue end by the events of their runs.
+ * over, and of which Reactor Core says twice in a row that no run holds it: what it said before this process was
+ * stopped for a while may be no longer true. Jobs of this queue end by the events of their runs.
+ *
+ * @param suspects the holders of which it said so the last time
+ * @returns those of which it says so for the first time now
  */
 export async function reconcileRuns(
   store: CoordinatorStore,
   runs: readonly Run[],
+  suspects: ReadonlySet<string>,
   nowMs: number,
-): Promise<void> {
+): Promise<ReadonlySet<string>> {
   const { jobs, slots, leases } = await store.load(nowMs);
   const ours = new Set(jobs.map((j) => j.jobId));
   const live = new Set(runs.filter((r) => !isTerminal(RUN_LIFECYCLE, r.state)).map((r) => r.job_id));
@@ -26,8 +31,13 @@ export async function reconcileRuns(
         !isHolding(slots, l.holder)),
   );
   const silent = new Set([...silentSlots.map((s) => s.holder ?? ''), ...silentLeases.map((l) => l.holder)]);
+  const suspectsNow = new Set<string>();
   for (const holder of silent) {
     if (ours.has(holder) || live.has(holder)) continue;
+    if (!suspects.has(holder)) {
+      suspectsNow.add(holder);
+      continue;
+    }
     const held = slots.filter((s) => s.holder === holder).map((s) => slotLockName(s.slot));
     await store.releaseHolder(
       holder,
@@ -35,6 +45,7 @@ export async function reconcileRuns(
       nowMs,
     );
   }
+  return suspectsNow;
 }
 
 function isHolding(slots: readonly { readonly holder: string | null }[], holder: string): boolean {

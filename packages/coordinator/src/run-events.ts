@@ -11,17 +11,20 @@ export interface RetryRules {
   readonly delayMs: (attempt: number) => number;
 }
 
+/** False when the event before this one is missing: it was told, but could not be stored. */
 export async function applyRunEvent(
   store: CoordinatorStore,
   event: RunEvent,
   retries: RetryRules,
   nowMs: number,
-): Promise<void> {
+): Promise<boolean> {
   const { jobs } = await store.load(nowMs);
   const job = jobs.find((j) => j.jobId === event.jobId);
-  if (job === undefined || event.seq <= job.runCursor) return;
+  if (job === undefined || event.seq <= job.runCursor) return true;
+  if (event.seq > job.runCursor + 1) return false;
   await apply(store, job, event, { retries, nowMs });
   await store.moveCursor(job.jobId, event.seq);
+  return true;
 }
 
 interface Rules {
@@ -33,7 +36,7 @@ async function apply(store: CoordinatorStore, job: StoredJob, event: RunEvent, r
   const { data } = event;
   switch (event.event) {
     case 'status':
-      return applyStatus(store, job, data, rules);
+      return applyStatus(store, job, event, rules);
     case 'completed': {
       const modelVersion = String(data['model_version']);
       await store.end(
@@ -58,13 +61,14 @@ async function apply(store: CoordinatorStore, job: StoredJob, event: RunEvent, r
       );
       return;
     case 'preempted':
-      if (isEarlierAttempt(job, data)) return;
+      if (isAnotherAttempt(job, data)) return;
       await store.requeue(
         job.jobId,
         {
           reason: 'stopped at a checkpoint; goes on from there',
           notBeforeMs: rules.nowMs,
           spendsAttempt: false,
+          runCursor: event.seq,
         },
         rules.nowMs,
       );
@@ -78,7 +82,7 @@ async function apply(store: CoordinatorStore, job: StoredJob, event: RunEvent, r
 async function applyStatus(
   store: CoordinatorStore,
   job: StoredJob,
-  data: RunEvent['data'],
+  { data, seq }: RunEvent,
   rules: Rules,
 ): Promise<void> {
   const status = data['status'] as RunState;
@@ -92,7 +96,7 @@ async function applyStatus(
     await store.progress(job.jobId, progress, rules.nowMs);
     return;
   }
-  if (status !== 'lost' || isEarlierAttempt(job, data)) return;
+  if (status !== 'lost' || isAnotherAttempt(job, data)) return;
   const { retries, nowMs } = rules;
   if (!retries.resume || job.attempt > retries.limit) {
     const reason = retries.resume
@@ -107,14 +111,18 @@ async function applyStatus(
       reason: `the trainer died in attempt ${job.attempt}; it resumes from its newest checkpoint`,
       notBeforeMs: nowMs + retries.delayMs(job.attempt),
       spendsAttempt: true,
+      runCursor: seq,
     },
     nowMs,
   );
 }
 
-/** A stream is read again from where it was left: what it says of attempts before this one is history. */
-function isEarlierAttempt(job: StoredJob, data: RunEvent['data']): boolean {
-  return typeof data['token'] === 'number' && job.token !== null && data['token'] < job.token;
+/**
+ * A stream is read again from where it was left: what it says of attempts before this one is history. Which token is
+ * the older one can't be told when they are of different slots, only that it is another.
+ */
+function isAnotherAttempt(job: StoredJob, data: RunEvent['data']): boolean {
+  return typeof data['token'] === 'number' && job.token !== null && data['token'] !== job.token;
 }
 
 function numberOrNull(value: unknown): number | null {

@@ -76,14 +76,16 @@ export class Hands implements Performer {
   #start(job: StoredJob, task: Task, done: () => void, attempt: number): void {
     const { network, process, reactor, post, freeze, retryLimit } = this.#options;
     if (task.aborted) return done();
+    const token = job.token ?? 0;
     let epochs: number;
     try {
       epochs = freeze(job.jobId);
     } catch (error) {
       if (!(error instanceof CodedError)) throw error;
+      const refusal = refusalOf(error);
+      if (refusal?.final === true) post({ type: 'run_refused', jobId: job.jobId, token, ...refusal });
       return process.after(RETRY_BASE_MS, done);
     }
-    const token = job.token ?? 0;
     const grant = { token, slot: job.slot ?? 0, leaseId: job.leaseId };
     const { jobId, modelType } = job;
     const needBytes = job.need.ram_bytes;

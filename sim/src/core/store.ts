@@ -28,6 +28,9 @@ import type { CoreTables, JobRow } from './tables.ts';
 /** A job that has not been given its data yet takes in what has come since it was asked for. */
 const JOINED_STATES: readonly JobState[] = ['queued', 'waiting_for_memory', 'starting'];
 
+/** A job of so many epochs stands for one whose data set turns out to be empty. */
+export const EPOCHS_WITHOUT_DATA = 1_000;
+
 export interface SimulatedStoreOptions {
   readonly tables: CoreTables;
   readonly disk: Disk;
@@ -152,7 +155,8 @@ export class SimulatedStore implements CoordinatorStore {
       const refund = !retry.spendsAttempt && job.state !== 'waiting_for_memory' ? 1 : 0;
       this.#release(tx, jobId, retry.reason);
       const given = { slot: null, leaseId: null, waitingSinceMs: null };
-      const set = { ...given, notBeforeMs: retry.notBeforeMs, attempt: job.attempt - refund };
+      const runCursor = Math.max(job.runCursor, retry.runCursor ?? 0);
+      const set = { ...given, runCursor, notBeforeMs: retry.notBeforeMs, attempt: job.attempt - refund };
       const from = sourcesOf(JOB_LIFECYCLE, 'queued');
       const moved = this.#move(tx, jobId, { from, to: 'queued', reason: retry.reason, set });
       if (!moved || !job.cancelRequested) return moved;
@@ -214,6 +218,8 @@ export class SimulatedStore implements CoordinatorStore {
   freeze(jobId: string): number {
     const job = this.#options.tables.jobs.get(jobId);
     if (job === undefined) throw new CodedError('not_found', `there is no job ${jobId}`);
+    if (job.epochs === EPOCHS_WITHOUT_DATA)
+      throw new CodedError('dataset_empty', 'there is nothing to learn from');
     if (!job.frozen) this.#options.disk.commit((tx) => tx.change(job, { frozen: true }));
     return job.epochs;
   }

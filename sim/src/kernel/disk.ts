@@ -124,7 +124,7 @@ export class Disk {
       return Promise.resolve(this.commit(work));
     } catch (error) {
       if (error instanceof Crash) return new Promise<T>(() => undefined);
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 

@@ -116,7 +116,7 @@ export class Faults {
 
   #hog(): void {
     const { journal, machine, scenario } = this.#world;
-    const bytes = Math.round(scenario.budgetBytes * this.#chance.between(0.05, 0.6));
+    const bytes = Math.round(scenario.budgetBytes * this.#chance.between(0.1, 0.8));
     journal.fault('memory taken from outside', `${(bytes / BYTES_PER_GB).toFixed(1)} GB`);
     machine.hold('a stranger', bytes);
     this.#for(HOG_MS, () => machine.hold('a stranger', 0));

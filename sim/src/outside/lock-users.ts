@@ -11,7 +11,7 @@ const CALL_TIMEOUT_MS = 5_000;
 const WORK_MS = 3_000;
 const IDLE_MS = 90_000;
 const RENEWALS = 3;
-const PAUSE_SHARE = 0.1;
+const PAUSE_SHARE = 0.25;
 
 export class LockUsers {
   readonly #world: World;

@@ -16,7 +16,7 @@ const LOAD_MS = 5_000;
 const QUICK_DRAIN_MS = 1_500;
 const SLOW_DRAIN_MS = 90_000;
 const USE_EVERY_MS = 15_000;
-const SLOW_SHARE = 0.15;
+const SLOW_SHARE = 0.4;
 const FAILED_SHARE = 0.15;
 
 export interface PrimeOptions {

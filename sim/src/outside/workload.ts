@@ -3,7 +3,7 @@
 import { type ModelType, MODEL_TYPES, PRIORITY_CLASSES, slotLockName } from '@jarvis/contracts';
 import type { Submitted } from '@jarvis/coordinator';
 import { submissionOf } from '../core/core.ts';
-import { liveJobs } from '../core/store.ts';
+import { EPOCHS_WITHOUT_DATA, liveJobs } from '../core/store.ts';
 import { Chance } from '../kernel/chance.ts';
 import { NEED_BYTES_MAX, NEED_BYTES_MIN } from '../scenario.ts';
 import { isRefused, type World } from '../world.ts';
@@ -15,6 +15,8 @@ const RESUBMITS_MAX = 20;
 const CANCEL_EVERY = 8;
 const OUTSIDER_EVERY = 6;
 const STRANGER_EVERY = 12;
+/** Who has a job preempted may want it gone a little later. */
+const SECOND_THOUGHT_MS = 3_000;
 /** Small jobs are common, large ones are not. */
 const NEED_SKEW = 3;
 
@@ -53,7 +55,7 @@ export class Workload {
     const named = chance.happens(0.6);
     const priority = chance.happens(0.3) ? chance.pick(PRIORITY_CLASSES) : undefined;
     const submission = submissionOf(modelType, {
-      epochs: chance.whole(1, EPOCHS_MAX),
+      epochs: chance.happens(0.02) ? EPOCHS_WITHOUT_DATA : chance.whole(1, EPOCHS_MAX),
       need: { ram_bytes: this.#needBytes(), vram_bytes: {} },
       ...(named ? { job_id: chance.id('asked') } : {}),
       ...(priority === undefined ? {} : { priority }),
@@ -121,11 +123,7 @@ export class Workload {
     const { network, client, reactor } = this.#world;
     const job = this.#chance.pick([...reactor.ground.live.keys()]);
     if (job === undefined) return;
-    type Stop = 'preempt' | 'cancel';
-    const how: Stop = this.#chance.happens(0.3) ? 'cancel' : 'preempt';
-    const twice = this.#chance.happens(0.3);
-    const stops: readonly Stop[] = twice ? ['preempt', 'cancel'] : [how];
-    for (const stop of stops)
+    const ask = (stop: 'preempt' | 'cancel'): void =>
       network.call<string>({
         what: `${stop} ${job} at Reactor Core`,
         from: client,
@@ -134,6 +132,9 @@ export class Workload {
         serve: (reply, refuse) => reactor[stop](job, reply, refuse),
         done: () => undefined,
       });
+    if (this.#chance.happens(0.3)) return ask('cancel');
+    ask('preempt');
+    if (this.#chance.happens(0.4)) client.after(this.#chance.waitMs(SECOND_THOUGHT_MS), () => ask('cancel'));
   }
 
   /** Takes a slot and perhaps a lease over HTTP, and gives them back, or is never heard of again. */
