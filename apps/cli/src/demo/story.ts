@@ -104,7 +104,7 @@ export class Story {
 
   #startServices(): Step {
     return {
-      title: 'Start the three services',
+      title: 'Start the services',
       run: async (view) => {
         const { clock, signal, start } = this.#options;
         const system = await start();
