@@ -10,7 +10,8 @@ import { ManualClock, seededRandom, tempFolder } from '@jarvis/testkit';
 import { createSlotLocks, listLocks } from '../src/store/locks.ts';
 import { listLeases } from '../src/store/leases.ts';
 import { MIGRATIONS } from '../src/store/migrations.ts';
-import { findJob, jobStream } from '../src/store/jobs.ts';
+import { storeBatch } from '../src/store/experiences.ts';
+import { findJob, jobStream, setDataset } from '../src/store/jobs.ts';
 import { Queue } from '../src/store/queue.ts';
 
 const ROOMY: MemoryView = {
@@ -148,6 +149,34 @@ test('an equal job that waits is joined, one that trains is not', async (t) => {
   const third = await s.coordinator.submit(submission);
   assert.notEqual(second.jobId, first);
   assert.deepEqual(third, { jobId: second.jobId, joined: true });
+});
+
+test('what a trigger counted may have been given to a job meanwhile: then none is made', async (t) => {
+  const s = await setUp(t);
+  const store = (batchId: string, texts: readonly string[]) =>
+    s.db.transaction('test.step', (tx) =>
+      storeBatch(tx, {
+        batchId,
+        source: 'api',
+        experiences: texts.map((text) => ({
+          type: 'command',
+          input: { text },
+          expected_output: { intent: 'lights_on' },
+        })),
+        nowMs: s.clock.now(),
+      }),
+    );
+  await store('first', ['one', 'two', 'three']);
+  await s.ready();
+  const counted = await s.coordinator.submitIfNew(submission, 3);
+  assert.ok(counted !== null && !counted.joined);
+  await s.db.transaction('test.step', (tx) =>
+    setDataset(tx, counted.jobId, { sha256: 'a'.repeat(64), rows: 3, through: 3 }),
+  );
+  assert.equal(await s.coordinator.submitIfNew(submission, 3), null);
+  await store('second', ['four']);
+  assert.equal(await s.coordinator.submitIfNew(submission, 2), null);
+  assert.notEqual(await s.coordinator.submitIfNew(submission, 1), null);
 });
 
 test('a lost trainer is tried again after a wait, from a new token; too often, and the job has failed', async (t) => {

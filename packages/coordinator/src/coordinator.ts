@@ -77,8 +77,18 @@ export class Coordinator {
     this.#put(event).catch((error: unknown) => this.#options.onError(error, event));
   }
 
-  async submit(submission: Submission): Promise<Submitted> {
-    return (await this.#put({ type: 'submit', submission })) as Submitted;
+  async submit(submission: Omit<Submission, 'atLeastNew'>): Promise<Submitted> {
+    const submitted = await this.#put({ type: 'submit', submission });
+    invariant(submitted !== null, 'only a submission with a condition may be left out');
+    return submitted as Submitted;
+  }
+
+  /** Null when fewer experiences than these are new by now. */
+  async submitIfNew(submission: Submission, atLeastNew: number): Promise<Submitted | null> {
+    return (await this.#put({
+      type: 'submit',
+      submission: { ...submission, atLeastNew },
+    })) as Submitted | null;
   }
 
   /** Throws `not_found` and `already_ended`. */

@@ -25,6 +25,8 @@ export interface StoredSlot extends SlotView {
 
 export interface Submission extends JobSubmit {
   readonly source: 'asked' | 'experiences' | 'schedule' | 'baseline';
+  /** Only if so many experiences are still new when it is stored: what counted them may have been overtaken. */
+  readonly atLeastNew?: number;
 }
 
 export interface Submitted {
@@ -51,7 +53,7 @@ export type JobEnd = 'completed' | 'failed' | 'cancelled';
 export interface CoordinatorStore {
   load(nowMs: number): Promise<StoredState>;
   /** Joins a queued job of the same kind, if there is one. Throws `job_conflict` for a job_id that was used otherwise. */
-  submit(submission: Submission, nowMs: number): Promise<Submitted>;
+  submit(submission: Submission, nowMs: number): Promise<Submitted | null>;
   /** queued -> waiting_for_memory: takes the slot's lock with a new token and asks for a lease. */
   takeSlot(jobId: string, slot: number, reason: string, nowMs: number): Promise<boolean>;
   drainLease(leaseId: string, reason: string, nowMs: number): Promise<boolean>;

@@ -29,6 +29,7 @@ import {
   type Step,
   type Transaction,
 } from '@jarvis/store';
+import { countNew } from './experiences.ts';
 import { findJobRow, jobStream } from './jobs.ts';
 import { findLease, LeaseTable } from './leases.ts';
 import { acquireLock, releaseLocksOf, slotOf } from './locks.ts';
@@ -109,7 +110,7 @@ export class Queue implements CoordinatorStore {
     };
   }
 
-  submit(submission: Submission, nowMs: number): Promise<Submitted> {
+  submit(submission: Submission, nowMs: number): Promise<Submitted | null> {
     return this.#options.db.transaction('core.job.submit', async (tx) => {
       const known = submission.job_id === undefined ? undefined : await findJobRow(tx, submission.job_id);
       if (known !== undefined) {
@@ -121,6 +122,8 @@ export class Queue implements CoordinatorStore {
         ORDER BY submitted_at LIMIT 1`);
       if (waiting !== undefined && submission.job_id === undefined)
         return { jobId: waiting.job_id, joined: true };
+      const { atLeastNew = 0 } = submission;
+      if (atLeastNew > 0 && (await countNew(tx, submission.model_type)) < atLeastNew) return null;
       return { jobId: await this.#insert(tx, submission, nowMs), joined: false };
     });
   }

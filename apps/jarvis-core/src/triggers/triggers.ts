@@ -61,15 +61,13 @@ async function submitWhere(
     const fresh = await countNew(options.db, modelType);
     if (fresh < atLeast) continue;
     const reason = `${fresh} new ${modelType} experiences`;
-    const { jobId, joined } = await options.coordinator.submit({
-      model_type: modelType,
-      config: {},
-      auto_deploy: true,
-      reason,
-      source,
-    });
-    if (!joined)
-      options.logger.info({ job_id: jobId, model_type: modelType, source }, `training asked for: ${reason}`);
+    const submission = { model_type: modelType, config: {}, auto_deploy: true, reason, source };
+    const submitted = await options.coordinator.submitIfNew(submission, atLeast);
+    if (submitted !== null && !submitted.joined)
+      options.logger.info(
+        { job_id: submitted.jobId, model_type: modelType, source },
+        `training asked for: ${reason}`,
+      );
   }
 }
 
