@@ -7,7 +7,7 @@ import { basename, join, resolve } from 'node:path';
 
 const HOUSE = resolve(import.meta.dirname, '../..');
 const ROOMS = ['contracts', 'policy', 'coordinator', 'testkit'] as const;
-const SEEDS_MAX = '400';
+const SEEDS_MAX = '600';
 const FOUND = /^seed (\d+) broke "([^"]+)": (.*)$/m;
 const write = (line: string): boolean => process.stdout.write(`${line}\n`);
 

@@ -45,6 +45,10 @@ const DROP_FOLDER_INTERVAL_MS = 1_000;
 const RETRY_DELAY_MAX_MS = 600_000;
 /** A job that waited for so long counts one class higher. */
 const AGING_MS = 3_600_000;
+/** So many looks may fail or be late before what was measured is too old to grant memory on. */
+const MEMORY_AGE_LOOKS_MAX = 3;
+/** A look itself takes no longer, time limits of its calls included. */
+const LOOK_MS_MAX = 20_000;
 const DEFAULT_NEED_GB: Readonly<Record<ModelType, number>> = {
   voice: 1,
   nlu: 1,
@@ -201,6 +205,7 @@ function createCoordinator(ground: Ground, queue: Queue): { coordinator: Coordin
       primeThresholdBytes: env.JPRIME_MEMORY_THRESHOLD_GB * BYTES_PER_GB,
       primeIdleMs: env.JPRIME_IDLE_SECONDS * 1000,
     },
+    memoryAgeMaxMs: MEMORY_AGE_LOOKS_MAX * (env.RESOURCE_CHECK_INTERVAL * 1000 + LOOK_MS_MAX),
     retries: {
       resume: env.AUTO_RESUME_FAILED_TRAINING,
       limit: env.TRAINING_RETRY_LIMIT,

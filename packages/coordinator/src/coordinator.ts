@@ -20,6 +20,8 @@ import { reconcileRuns } from './reconcile.ts';
 /** A cycle that still decides after so many rounds is a bug: each round moves something along its lifecycle. */
 const ROUNDS_MAX = 10_000;
 const INBOX_MAX = 100_000;
+/** Nothing is granted on memory as it was longer ago: in the meantime it may have gone to somebody else. */
+const MEMORY_AGE_MAX_MS = 60_000;
 
 export type CoordinatorEvent =
   | { readonly type: 'submit'; readonly submission: Submission }
@@ -47,11 +49,14 @@ export interface CoordinatorOptions {
   readonly now: () => number;
   readonly scheduling: SchedulingOptions;
   readonly retries: RetryRules;
+  /** How old a measurement may be that a grant rests on; several intervals of measuring. Unset: 60 s. */
+  readonly memoryAgeMaxMs?: number;
   readonly onError: (error: unknown, event: CoordinatorEvent) => void;
 }
 
 interface Letter {
   readonly event: CoordinatorEvent;
+  readonly putAtMs: number;
   readonly resolve: (answer: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -66,6 +71,8 @@ export class Coordinator {
   #working: Promise<void> | null = null;
   #stopped = false;
   #memory: MemoryView | null = null;
+  /** When that was told; a letter may lie in the inbox for long. */
+  #memoryAtMs = 0;
   #reactorAway: string | null = 'Reactor Core has not answered yet';
 
   constructor(options: CoordinatorOptions) {
@@ -121,7 +128,7 @@ export class Coordinator {
         new CodedError('overloaded', 'too many events are waiting', { retry_after_seconds: 1 }),
       );
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#inbox.push({ event, resolve, reject });
+    this.#inbox.push({ event, putAtMs: this.#options.now(), resolve, reject });
     this.#working ??= this.#work().finally(() => (this.#working = null));
     return promise;
   }
@@ -136,13 +143,13 @@ export class Coordinator {
 
   async #take(letter: Letter): Promise<void> {
     try {
-      letter.resolve(await this.#handle(letter.event));
+      letter.resolve(await this.#handle(letter));
     } catch (error) {
       letter.reject(error);
     }
   }
 
-  async #handle(event: CoordinatorEvent): Promise<unknown> {
+  async #handle({ event, putAtMs }: Letter): Promise<unknown> {
     const { store, now } = this.#options;
     switch (event.type) {
       case 'submit':
@@ -151,6 +158,7 @@ export class Coordinator {
         return this.#cancel(event.jobId);
       case 'measured':
         this.#memory = event.memory;
+        this.#memoryAtMs = putAtMs;
         return undefined;
       case 'run_started':
         return store.markTraining(event.jobId, event.token, now());
@@ -256,10 +264,16 @@ export class Coordinator {
     return {
       ...state,
       nowMs: now(),
-      memory: this.#memory,
+      memory: this.#freshMemory(),
       reactorAway: this.#reactorAway,
       options: scheduling,
     };
+  }
+
+  /** Whichever way the clock was set, a measurement that is far from now is none. */
+  #freshMemory(): MemoryView | null {
+    const { now, memoryAgeMaxMs = MEMORY_AGE_MAX_MS } = this.#options;
+    return Math.abs(now() - this.#memoryAtMs) <= memoryAgeMaxMs ? this.#memory : null;
   }
 
   /** Acts on one decision; true when something moved, so that another round is worth it. */

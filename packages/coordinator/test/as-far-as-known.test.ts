@@ -112,3 +112,36 @@ test('what a stream says of an attempt with another slot does not end this one, 
   await coordinator.idle();
   assert.equal(state.job.state, 'queued');
 });
+
+test('a measurement that lay in the inbox for too long is none: nothing is granted on it', async () => {
+  const lease = { leaseId: 'l', holder: 'x', state: 'requested', need: JOB.need, expiresAtMs: null } as const;
+  const granted: string[] = [];
+  let nowMs = 0;
+  const coordinator = new Coordinator({
+    store: {
+      load: () => Promise.resolve({ jobs: [], slots: [], leases: granted.length > 0 ? [] : [lease] }),
+      grantLease: (id: string) => Promise.resolve(granted.push(id) > 0),
+    } as Partial<CoordinatorStore> as CoordinatorStore,
+    performer: { perform: () => undefined },
+    now: () => nowMs,
+    scheduling: { slotTimeoutMs: 1, agingMs: 1, primeThresholdBytes: 1, primeIdleMs: 1 },
+    retries: { resume: true, limit: 1, delayMs: () => 0 },
+    memoryAgeMaxMs: 1000,
+    onError: (error) => assert.fail(String(error)),
+  });
+  const memory = {
+    measuredAtMs: 0,
+    budgetBytes: 9,
+    safetyBytes: 0,
+    othersBytes: 0,
+    services: [],
+    trainers: {},
+  };
+  coordinator.post({ type: 'measured', memory: { ...memory, prime: null } });
+  nowMs = 1001;
+  await coordinator.idle();
+  assert.deepEqual(granted, []);
+  coordinator.post({ type: 'measured', memory: { ...memory, prime: null } });
+  await coordinator.idle();
+  assert.deepEqual(granted, ['l']);
+});

@@ -31,6 +31,8 @@ export interface StreamOptions {
 export class Stream {
   open = true;
   #lastArrivalMs = 0;
+  /** Something was said while nobody could hear it. */
+  #unheard = false;
   readonly #options: StreamOptions;
   readonly #tellerGeneration: number;
   readonly #hear: (item: StreamItem) => void;
@@ -52,7 +54,11 @@ export class Stream {
   /** By the teller; false when nobody reads any more. */
   push(item: StreamItem): boolean {
     const { loop, network, chance, journal, what } = this.#options;
-    if (!this.open || this.#isCut()) return false;
+    if (!this.open) return false;
+    if (this.#isCut()) {
+      this.#unheard = true;
+      return false;
+    }
     if (chance.happens(network.mishap)) {
       journal.fault('stream broken', what);
       this.#break();
@@ -83,7 +89,7 @@ export class Stream {
     const { reader } = this.#options;
     reader.after(WATCHDOG_MS, () => {
       if (!this.open) return;
-      if (this.#isCut()) this.#break();
+      if (this.#unheard || this.#isCut()) this.#break();
       else this.#watch();
     });
   }

@@ -7,9 +7,18 @@ import type { Journal } from '../kernel/journal.ts';
 import type { Network } from '../kernel/network.ts';
 import type { SimProcess } from '../kernel/process.ts';
 import type { Scenario } from '../scenario.ts';
-import type { LiveRun } from './live-run.ts';
 import type { ReactorTables, RunRow } from './tables.ts';
 import type { Trainer } from './trainer.ts';
+
+/** A live trainer, as it is followed. */
+export interface Followed {
+  readonly run: RunRow;
+  readonly trainer: Trainer | null;
+  wake(): void;
+  exited(): void;
+  stop(graceMs: number): void;
+  onEnd(then: () => void): void;
+}
 
 export interface ReactorGround {
   readonly scenario: Scenario;
@@ -27,7 +36,7 @@ export interface ReactorGround {
   /** Processes that live, by pid. */
   readonly trainers: ReadonlyMap<number, Trainer>;
   /** In memory only: which trainer is followed for which job. */
-  readonly live: Map<string, LiveRun>;
+  readonly live: Map<string, Followed>;
   /** A transaction whose events are told to those who read along. */
   readonly commit: <T>(work: (tx: Transaction) => T) => T;
   /** A run has ended in the store. */

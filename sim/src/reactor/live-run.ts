@@ -2,7 +2,7 @@
 import { CodedError } from '@jarvis/contracts';
 import type { Transaction } from '../kernel/disk.ts';
 import { backoffMs } from '@jarvis/policy';
-import type { ReactorGround } from './ground.ts';
+import type { Followed, ReactorGround } from './ground.ts';
 import { type LastWord, moveRun, type ReactorJob, type RunRow, tell, tellStatus } from './tables.ts';
 import type { Trainer, TrainerLine } from './trainer.ts';
 
@@ -14,7 +14,7 @@ const KILL_CONFIRMED_MS = 50;
 const RESUME_DELAY_MS = 5_000;
 const RESUME_DELAY_MAX_MS = 600_000;
 
-export class LiveRun {
+export class LiveRun implements Followed {
   readonly run: RunRow;
   readonly trainer: Trainer | null;
   readonly #ground: ReactorGround;

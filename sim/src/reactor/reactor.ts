@@ -5,7 +5,7 @@ import { Disk, type Moved, type Transaction } from '../kernel/disk.ts';
 import { SimProcess } from '../kernel/process.ts';
 import type { Stream } from '../kernel/stream.ts';
 import { Broker } from './broker.ts';
-import type { ReactorGround } from './ground.ts';
+import type { Followed, ReactorGround } from './ground.ts';
 import { LiveRun } from './live-run.ts';
 import type { Answer, ReactorCalls, Refuse, StartBody, Started } from './protocol.ts';
 import { Starting } from './starting.ts';
@@ -192,13 +192,13 @@ export class Reactor implements ReactorCalls {
     });
   }
 
-  #ask(running: LiveRun, why: 'cancel' | 'preempt'): void {
+  #ask(running: Followed, why: 'cancel' | 'preempt'): void {
     const { run } = running;
     const stopAsked = run.stopAsked === 'cancel' ? 'cancel' : why;
     if (!isTerminal(RUN_LIFECYCLE, run.state)) this.ground.commit((tx) => tx.change(run, { stopAsked }));
   }
 
-  #stop(running: LiveRun, graceMs: number, then: () => void): void {
+  #stop(running: Followed, graceMs: number, then: () => void): void {
     let open = true;
     const once = (): void => {
       if (open) then();

@@ -1,7 +1,7 @@
 // Starts a job's first attempt or its next one; the same request again gets the same answer, and nothing starts twice.
 import { CodedError } from '@jarvis/contracts';
 import type { Broker } from './broker.ts';
-import type { ReactorGround } from './ground.ts';
+import type { Followed, ReactorGround } from './ground.ts';
 import { Line } from './line.ts';
 import { LiveRun } from './live-run.ts';
 import type { Answer, Refuse, StartBody, Started } from './protocol.ts';
@@ -199,7 +199,7 @@ export class Starting {
     if (live.size >= scenario.slots) throw busy([...live.keys()][0] ?? '');
   }
 
-  #makeWay(old: LiveRun): void {
+  #makeWay(old: Followed): void {
     const { commit, scenario } = this.#ground;
     try {
       if (old.run.stopAsked === null) commit((tx) => tx.change(old.run, { stopAsked: 'preempt' }));

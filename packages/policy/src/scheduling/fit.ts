@@ -34,7 +34,7 @@ export type Fit =
 
 export function fitLease(lease: LeaseView, snapshot: SchedulingSnapshot, leases: readonly LeaseView[]): Fit {
   const { memory, options } = snapshot;
-  if (memory === null) return { fits: false, missingBytes: 0, reason: 'memory has not been measured yet' };
+  if (memory === null) return { fits: false, missingBytes: 0, reason: 'memory has not been measured lately' };
   const available = availableBytes(memory, leases);
   if (available < lease.need.ram_bytes) {
     const missingBytes = lease.need.ram_bytes - available;
