@@ -32,10 +32,3 @@ export interface ReactorCalls {
   /** Throws `not_found`. */
   follow(jobId: string, after: number, stream: Stream): void;
 }
-
-export interface SlotGrant {
-  readonly slot: number;
-  readonly token: number;
-}
-
-export type { RunState };
