@@ -1,5 +1,5 @@
 // What JARVIS Core and Reactor Core say to each other, as far as the simulation needs it.
-import type { CodedError, ModelType, RunState } from '@jarvis/contracts';
+import type { CodedError, ModelType } from '@jarvis/contracts';
 import type { Run } from '@jarvis/coordinator';
 import type { SimProcess } from '../kernel/process.ts';
 import type { Stream } from '../kernel/stream.ts';
@@ -32,10 +32,3 @@ export interface ReactorCalls {
   /** Throws `not_found`. */
   follow(jobId: string, after: number, stream: Stream): void;
 }
-
-export interface SlotGrant {
-  readonly slot: number;
-  readonly token: number;
-}
-
-export type { RunState };
