@@ -1,10 +1,13 @@
 // `npm run sim`: replays one seed and tells what happened, or runs many and counts.
 //   npm run sim -- --seed 7 --hours 1 --trace        npm run sim -- --seeds 1000 [--from 1] [--hours 1]
 import { parseArgs } from 'node:util';
+import { UNREACHABLE } from './src/checks/unreachable.ts';
 import { simulate } from './src/simulate.ts';
 import { Summary } from './src/summary.ts';
 
 const HOURS = '1';
+/** So many seeds have to take every edge that the present code has. */
+const SEEDS_FOR_ALL_EDGES = 1_000;
 
 // Errors are messages here; where they were made is of no use, and costs time.
 Error.stackTraceLimit = 0;
@@ -34,5 +37,10 @@ for (let seed = first; seed <= last; seed += 1) {
   write(`replay it with: npm run sim -- --seed ${seed} --hours ${hours} --trace`);
   process.exitCode = 1;
   break;
+}
+const missing = summary.missing.filter((edge) => !(edge in UNREACHABLE));
+if (last - first + 1 >= SEEDS_FOR_ALL_EDGES && missing.length > 0) {
+  write(`edges that nothing took: ${missing.join(', ')}`);
+  process.exitCode = 1;
 }
 for (const line of summary.lines((performance.now() - startedMs) / 1000)) write(line);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { UNREACHABLE } from '../src/checks/unreachable.ts';
+import { RARE, UNREACHABLE } from '../src/checks/unreachable.ts';
 import { simulate } from '../src/simulate.ts';
 import { Summary } from '../src/summary.ts';
 
@@ -38,5 +38,8 @@ test('the corpus breaks nothing and takes every edge that the present code has',
     assert.equal(outcome.violation, null, `seed ${seed}: ${outcome.violation?.what}`);
     summary.add(outcome);
   }
-  assert.deepEqual(summary.missing, Object.keys(UNREACHABLE));
+  assert.deepEqual(
+    summary.missing.filter((edge) => !RARE.includes(edge)),
+    Object.keys(UNREACHABLE),
+  );
 });

@@ -100,8 +100,9 @@ export class LockUsers {
     this.#ask(
       user,
       () => {
-        this.#grantedAtMs = token === this.#grantedToken ? -Infinity : this.#grantedAtMs;
-        return this.#world.calls.release(held);
+        const released = this.#world.calls.release(held);
+        if (token === this.#grantedToken) this.#grantedAtMs = -Infinity;
+        return released;
       },
       () => this.#idle(user),
     );

@@ -1,5 +1,5 @@
 // What JARVIS Core and Reactor Core say to each other, as far as the simulation needs it.
-import type { CodedError, ModelType, RunState } from '@jarvis/contracts';
+import type { CodedError, ModelType } from '@jarvis/contracts';
 import type { Run } from '@jarvis/coordinator';
 import type { SimProcess } from '../kernel/process.ts';
 import type { Stream } from '../kernel/stream.ts';
