@@ -121,6 +121,7 @@ test('a measurement that lay in the inbox for too long is none: nothing is grant
     store: {
       load: () => Promise.resolve({ jobs: [], slots: [], leases: granted.length > 0 ? [] : [lease] }),
       grantLease: (id: string) => Promise.resolve(granted.push(id) > 0),
+      explainLease: () => Promise.resolve(),
     } as Partial<CoordinatorStore> as CoordinatorStore,
     performer: { perform: () => undefined },
     now: () => nowMs,
