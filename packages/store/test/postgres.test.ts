@@ -9,6 +9,7 @@ import {
   type Database,
   dropSchema,
   eventLogMigration,
+  type Sql,
   sql,
   type StorePlace,
 } from '../src/index.ts';
@@ -51,6 +52,13 @@ const untilBack = (db: Database): Promise<boolean> =>
     ids(db).then(
       () => true,
       () => false,
+    ),
+  );
+const untilAway = (db: Database): Promise<boolean> =>
+  until('the outage to be seen', () =>
+    ids(db).then(
+      () => false,
+      () => true,
     ),
   );
 const isAway = (error: unknown): boolean =>
@@ -101,6 +109,7 @@ test(
     const broken = db.transaction(async (tx) => {
       await tx.run(sql`INSERT INTO t (id) VALUES (1)`);
       door.shut();
+      await untilAway(db);
       door.open();
       await untilBack(db);
     });
@@ -114,11 +123,23 @@ test(
   { skip },
   async (t) => {
     const { db, door } = await behindDoor(t);
-    const log = createEventLog(db);
+    const looked = Promise.withResolvers<void>();
+    const log = createEventLog({
+      all: async <T extends object>(query: Sql) => {
+        const rows = await db.all<T>(query);
+        looked.resolve();
+        return rows;
+      },
+      get: (query) => db.get(query),
+      transaction: (work) => db.transaction(work),
+      onReconnected: (listener) => db.onReconnected(listener),
+      close: () => db.close(),
+    });
     const follower = log.follow({ stream: 's', after: 0, signal: new AbortController().signal });
     const next = follower.next();
+    await looked.promise;
     let told = false;
-    door.shutBehind('COMMIT');
+    door.shutBehind('COMMIT\0');
     const lostAnswer = db.transaction(async (tx) => {
       await log.append(tx, { stream: 's', type: 'x', data: null, at: 'now' });
       tx.afterCommit(() => (told = true));
@@ -141,7 +162,7 @@ test('a schema has one writer; the next one may take it when that has closed', {
     openTestStore(second),
     (error) =>
       isCodedError(error, 'service_unavailable') &&
-      /another test store uses .* session \d+/.test(error.message),
+      /another test store uses .*session \d+/.test(error.message),
   );
   await insert(first, 1);
   const waiting = openTestStore(place);

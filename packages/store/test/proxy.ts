@@ -15,6 +15,7 @@ export interface Proxy {
 
 export async function startProxy(serverUrl: string): Promise<Proxy> {
   const target = new URL(serverUrl);
+  const [port, host] = [Number(target.port || 5432), target.hostname];
   const sockets = new Set<Socket>();
   let isOpen = true;
   let trigger: string | null = null;
@@ -24,7 +25,7 @@ export async function startProxy(serverUrl: string): Promise<Proxy> {
   };
   const server = createServer((client) => {
     if (!isOpen) return void client.destroy();
-    const upstream = connect(Number(target.port || 5432), target.hostname);
+    const upstream = connect(port, host);
     let deaf = false;
     for (const socket of [client, upstream]) {
       sockets.add(socket);
