@@ -5,5 +5,5 @@ export * from './home-lock.ts';
 export type { MigrationReport } from './migrations.ts';
 export * from './open-database.ts';
 export * from './postgres.ts';
-export { dropSchema } from './postgres-migrate.ts';
 export * from './sqlite.ts';
+export * from './store-program.ts';

@@ -7,12 +7,12 @@ import pg from 'pg';
 import {
   createEventLog,
   type Database,
-  dropSchema,
   eventLogMigration,
   type Sql,
   sql,
   type StorePlace,
 } from '../src/index.ts';
+import { dropSchema } from '../src/postgres-migrate.ts';
 import { placeOf, translatePostgres } from '../src/postgres-errors.ts';
 import { startProxy } from './proxy.ts';
 

@@ -12,6 +12,11 @@ export interface LockRequest {
   readonly ttlMs: number;
 }
 
+/** Whole milliseconds: TTLs are seconds with a fraction, and Postgres keeps no fraction in a BIGINT. */
+function expiryMs({ nowMs, ttlMs }: Pick<LockRequest, 'nowMs' | 'ttlMs'>): number {
+  return Math.round(nowMs + ttlMs);
+}
+
 /** The number of a training slot's lock, null for other names. Slots are freed by the coordinator, never by time alone. */
 export function slotOf(name: string): number | null {
   const match = SLOT_NAME.exec(name);
@@ -28,20 +33,20 @@ export async function createSlotLocks(tx: Transaction, slots: number): Promise<v
 
 /** The token of the grant, or null when somebody else holds it. The same holder asking again gets its token again. */
 export async function acquireLock(tx: Transaction, request: LockRequest): Promise<number | null> {
-  const { name, holder, nowMs, ttlMs } = request;
+  const { name, holder, nowMs } = request;
   const row = await tx.get<LockRow>(sql`SELECT * FROM locks WHERE name = ${name}`);
   if (row === undefined) {
     if (slotOf(name) !== null)
       throw new CodedError('not_found', `there is no slot ${name} (MAX_CONCURRENT_TRAINING_JOBS)`);
     await tx.run(sql`INSERT INTO locks (name, state, token) VALUES (${name}, 'free', 0)`);
   } else if (row.state === 'held' && row.holder === holder) {
-    await tx.run(sql`UPDATE locks SET expires_at = ${nowMs + ttlMs} WHERE name = ${name}`);
+    await tx.run(sql`UPDATE locks SET expires_at = ${expiryMs(request)} WHERE name = ${name}`);
     return Number(row.token);
   } else if (row.state === 'held' && (slotOf(name) !== null || Number(row.expires_at) > nowMs)) {
     return null;
   }
   const granted = await tx.get<{ token: number | string }>(sql`
-    UPDATE locks SET state = 'held', holder = ${holder}, token = token + 1, expires_at = ${nowMs + ttlMs}
+    UPDATE locks SET state = 'held', holder = ${holder}, token = token + 1, expires_at = ${expiryMs(request)}
     WHERE name = ${name} AND (state IN (${join(sourcesOf(LOCK_LIFECYCLE, 'held'))}) OR expires_at <= ${nowMs}) RETURNING token`);
   return granted === undefined ? null : Number(granted.token);
 }
@@ -51,10 +56,10 @@ export async function renewLock(
   tx: Transaction,
   request: LockRequest & { readonly token: number },
 ): Promise<boolean> {
-  const { name, holder, token, nowMs, ttlMs } = request;
+  const { name, holder, token, nowMs } = request;
   const late = slotOf(name) !== null;
   const changes = await tx.run(sql`
-    UPDATE locks SET expires_at = ${nowMs + ttlMs}
+    UPDATE locks SET expires_at = ${expiryMs(request)}
     WHERE name = ${name} AND state = 'held' AND holder = ${holder} AND token = ${token} AND (${late ? 1 : 0} = 1 OR expires_at > ${nowMs})`);
   return changes === 1;
 }

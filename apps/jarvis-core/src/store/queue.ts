@@ -220,7 +220,7 @@ export class Queue implements CoordinatorStore {
       if (job === undefined || !REQUEUED_FROM.includes(job.state)) return false;
       const refund = !retry.spendsAttempt && job.state !== 'waiting_for_memory' ? 1 : 0;
       await this.#release(tx, jobId, retry.reason, nowMs);
-      const set = sql`, slot = NULL, lease_id = NULL, waiting_since = NULL, not_before = ${retry.notBeforeMs}, attempt = attempt - ${refund}`;
+      const set = sql`, slot = NULL, lease_id = NULL, waiting_since = NULL, not_before = ${Math.round(retry.notBeforeMs)}, attempt = attempt - ${refund}`;
       const moved = await this.#move(tx, {
         jobId,
         from: REQUEUED_FROM,
