@@ -1,16 +1,16 @@
 // The coordinator over the real store: what each event does to queue, slot and lease, with the work outside recorded.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
-import { BYTES_PER_GB } from '@jarvis/contracts';
+import { test as nodeTest, type TestContext } from 'node:test';
+import { BYTES_PER_GB, type Experience, MODEL_TYPE_OF_EXPERIENCE } from '@jarvis/contracts';
 import { Coordinator, type ExternalWork } from '@jarvis/coordinator';
 import type { MemoryView } from '@jarvis/policy';
-import { createEventLog, openSqlite } from '@jarvis/store';
-import { ManualClock, seededRandom, tempFolder } from '@jarvis/testkit';
+import { createEventLog } from '@jarvis/store';
+import { afterwards, ManualClock, seededRandom, type StoreEngine, storeEngines } from '@jarvis/testkit';
 import { createSlotLocks, listLocks } from '../src/store/locks.ts';
 import { listLeases } from '../src/store/leases.ts';
 import { MIGRATIONS } from '../src/store/migrations.ts';
-import { findJob, jobStream, Queue } from '../src/store/queue.ts';
+import { storeBatch } from '../src/store/experiences.ts';
+import { findJob, jobStream, Queue, setDataset } from '../src/store/queue.ts';
 
 const ROOMY: MemoryView = {
   measuredAtMs: 0,
@@ -29,10 +29,22 @@ const submission = {
   source: 'asked',
 } as const;
 
+const engines = await storeEngines();
+/** Of the test that runs now; tests of a file run one after another. */
+let engine: StoreEngine | undefined;
+
+/** The test on each engine of the store. */
+function test(what: string, body: (t: TestContext) => Promise<void>): void {
+  for (const each of engines)
+    nodeTest(`${each.name}: ${what}`, { skip: each.skip }, (t) => {
+      engine = each;
+      return body(t);
+    });
+}
+
 async function setUp(t: TestContext, retryLimit = 2) {
-  const folder = await tempFolder(t);
-  const db = await openSqlite({ path: join(folder, 'core.db'), migrations: MIGRATIONS });
-  t.after(() => db.close());
+  assert.ok(engine);
+  const db = await engine.open(t, MIGRATIONS);
   await db.transaction((tx) => createSlotLocks(tx, 1));
   const clock = new ManualClock();
   const events = createEventLog(db);
@@ -48,8 +60,8 @@ async function setUp(t: TestContext, retryLimit = 2) {
   });
   const errors: unknown[] = [];
   let work: ExternalWork | null = null;
-  const make = () =>
-    new Coordinator({
+  const make = (): Coordinator => {
+    const made = new Coordinator({
       store: queue,
       performer: { perform: (w) => (work = w) },
       now: () => clock.now(),
@@ -62,6 +74,9 @@ async function setUp(t: TestContext, retryLimit = 2) {
       retries: { resume: true, limit: retryLimit, delayMs: (attempt) => attempt * 1000 },
       onError: (error) => errors.push(error),
     });
+    afterwards(t, () => made.stop());
+    return made;
+  };
   const coordinator = make();
   t.after(() => assert.deepEqual(errors, []));
   const ready = async (c = coordinator) => {
@@ -146,6 +161,38 @@ test('an equal job that waits is joined, one that trains is not', async (t) => {
   const third = await s.coordinator.submit(submission);
   assert.notEqual(second.jobId, first);
   assert.deepEqual(third, { jobId: second.jobId, joined: true });
+});
+
+test('a job whose data is not frozen yet is joined, also when it has a slot already', async (t) => {
+  const s = await setUp(t);
+  await s.ready();
+  const { jobId } = await s.coordinator.submit(submission);
+  await s.coordinator.idle();
+  assert.equal((await s.job(jobId))?.state, 'starting');
+  assert.deepEqual(await s.coordinator.submit(submission), { jobId, joined: true });
+  await s.db.transaction((tx) => setDataset(tx, jobId, { sha256: 'a', rows: 1, through: 0 }));
+  assert.equal((await s.coordinator.submit(submission)).joined, false);
+});
+
+test('experiences that were frozen between the count and the asking are not trained on twice', async (t) => {
+  const s = await setUp(t);
+  await s.ready();
+  const experience = { type: 'command', input: 'hello', expected_output: 'greet' } as unknown as Experience;
+  const store = (batchId: string): Promise<unknown> =>
+    s.db.transaction((tx) =>
+      storeBatch(tx, { batchId, source: 'api', experiences: [experience], nowMs: s.clock.now() }),
+    );
+  const fresh = {
+    ...submission,
+    model_type: MODEL_TYPE_OF_EXPERIENCE[experience.type],
+    source: 'experiences',
+  } as const;
+  await store('first');
+  const { jobId } = await s.coordinator.submit(fresh);
+  await s.db.transaction((tx) => setDataset(tx, jobId, { sha256: 'a', rows: 1, through: 1 }));
+  assert.deepEqual(await s.coordinator.submit(fresh), { jobId, joined: true });
+  await store('second');
+  assert.equal((await s.coordinator.submit(fresh)).joined, false);
 });
 
 test('a lost trainer is tried again after a wait, from a new token; too often, and the job has failed', async (t) => {

@@ -7,7 +7,7 @@ import {
   MODEL_TYPE_OF_EXPERIENCE,
   type ModelType,
 } from '@jarvis/contracts';
-import { type Database, sql, type Transaction } from '@jarvis/store';
+import { type Database, type Reader, sql, type Transaction } from '@jarvis/store';
 
 /** Where an experience came from: `seed` is what the project ships, the others are the user's. */
 export type ExperienceSource = 'seed' | 'api' | 'feedback' | 'drop_folder';
@@ -101,7 +101,7 @@ export async function experienceStats(db: Database): Promise<ExperienceStats> {
 }
 
 /** Trainable experiences of the user's that no training, finished or under way, has been given yet. */
-export async function countNew(db: Database, modelType: ModelType): Promise<number> {
+export async function countNew(db: Reader, modelType: ModelType): Promise<number> {
   const row = await db.get<{ n: number | string }>(sql`
     SELECT COUNT(*) AS n FROM experiences WHERE model_type = ${modelType} AND trainable = 1 AND source <> 'seed'
       AND seq > (SELECT COALESCE(MAX(data_through), 0) FROM jobs WHERE model_type = ${modelType} AND state NOT IN ('failed', 'cancelled'))`);

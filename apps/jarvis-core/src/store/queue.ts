@@ -22,6 +22,7 @@ import type {
 } from '@jarvis/coordinator';
 import { isoOf, type Random } from '@jarvis/runtime';
 import { type Database, type EventLog, join, type Sql, sql, type Transaction } from '@jarvis/store';
+import { countNew } from './experiences.ts';
 import { LeaseTable } from './leases.ts';
 import { acquireLock, releaseLocksOf, slotOf } from './locks.ts';
 import {
@@ -35,6 +36,8 @@ import {
 } from './rows.ts';
 
 const LIVE_STATES = (Object.keys(JOB_LIFECYCLE) as JobState[]).filter((s) => !isTerminal(JOB_LIFECYCLE, s));
+/** Where a job's data may not be frozen yet: a start freezes it. */
+const UNFROZEN_STATES: readonly JobState[] = ['queued', 'waiting_for_memory', 'starting'];
 const LIVE_LEASES = ['requested', 'draining', 'granted', 'expired_unconfirmed'];
 const REQUEUED_FROM = sourcesOf(JOB_LIFECYCLE, 'queued');
 
@@ -108,10 +111,8 @@ export class Queue implements CoordinatorStore {
         if (known.model_type === submission.model_type) return { jobId: known.job_id, joined: true };
         throw new CodedError('job_conflict', `job ${known.job_id} is a ${known.model_type} job`);
       }
-      const waiting = await tx.get<JobRow>(sql`
-        SELECT * FROM jobs WHERE model_type = ${submission.model_type} AND state = 'queued' AND dataset_sha256 IS NULL AND cancel_requested = 0 LIMIT 1`);
-      if (waiting !== undefined && submission.job_id === undefined)
-        return { jobId: waiting.job_id, joined: true };
+      const joined = submission.job_id === undefined ? await findJobToJoin(tx, submission) : undefined;
+      if (joined !== undefined) return { jobId: joined, joined: true };
       return { jobId: await this.#insert(tx, submission, nowMs), joined: false };
     });
   }
@@ -362,6 +363,22 @@ export class Queue implements CoordinatorStore {
 }
 
 class GuardFailed extends Error {}
+
+/**
+ * A job that will take in the rows that this one is asked for: it has not frozen its data yet, whatever its stage. Or one
+ * that took them in between the trigger's count and now.
+ */
+async function findJobToJoin(tx: Transaction, submission: Submission): Promise<string | undefined> {
+  const { model_type: modelType, source } = submission;
+  const open = await tx.get<{ job_id: string }>(sql`
+    SELECT job_id FROM jobs WHERE model_type = ${modelType} AND state IN (${join([...UNFROZEN_STATES])}) AND dataset_sha256 IS NULL
+      AND cancel_requested = 0 ORDER BY submitted_at LIMIT 1`);
+  if (open !== undefined || source !== 'experiences' || (await countNew(tx, modelType)) > 0)
+    return open?.job_id;
+  const newest = await tx.get<{ job_id: string }>(sql`
+    SELECT job_id FROM jobs WHERE model_type = ${modelType} AND data_through IS NOT NULL ORDER BY data_through DESC LIMIT 1`);
+  return newest?.job_id;
+}
 
 async function findJobRow(from: Pick<Database, 'get'>, jobId: string): Promise<JobRow | undefined> {
   return from.get<JobRow>(sql`SELECT * FROM jobs WHERE job_id = ${jobId}`);
