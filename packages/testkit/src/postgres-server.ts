@@ -24,9 +24,12 @@ export type PostgresServer =
 let found: Promise<PostgresServer> | undefined;
 let stop: (() => Promise<void>) | undefined;
 
-/** The same one for all tests of a file. Whoever calls this also calls `stopPostgres` when all is over. */
-export function findPostgres(): Promise<PostgresServer> {
-  return (found ??= find());
+/**
+ * The same one for all tests of a file. Whoever calls this also calls `stopPostgres` when all is over. `durable`: what is
+ * started here waits for the disk, as a measurement needs it.
+ */
+export function findPostgres(durable = false): Promise<PostgresServer> {
+  return (found ??= find(durable));
 }
 
 /** Ends the server if this process has started one. */
@@ -34,11 +37,11 @@ export async function stopPostgres(): Promise<void> {
   await stop?.();
 }
 
-async function find(): Promise<PostgresServer> {
+async function find(durable: boolean): Promise<PostgresServer> {
   const url = process.env['TEST_POSTGRES_URL'];
   if (url !== undefined && url !== '') return { ok: true, url };
   try {
-    return { ok: true, url: await startEmbedded() };
+    return { ok: true, url: await startEmbedded(durable) };
   } catch (error) {
     await stopPostgres();
     const why = error instanceof Error ? error.message : String(error);
@@ -49,7 +52,7 @@ async function find(): Promise<PostgresServer> {
   }
 }
 
-async function startEmbedded(): Promise<string> {
+async function startEmbedded(durable: boolean): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'jarvis-postgres-'));
   let server: ChildProcess | undefined;
   stop = async () => {
@@ -73,7 +76,12 @@ async function startEmbedded(): Promise<string> {
   );
   const port = await freePort();
   // Tests do not survive a power cut, and need no disk for it.
-  const flags = ['-c', 'fsync=off', '-c', 'unix_socket_directories=', '-c', 'listen_addresses=127.0.0.1'];
+  const settings = [
+    `fsync=${durable ? 'on' : 'off'}`,
+    'unix_socket_directories=',
+    'listen_addresses=127.0.0.1',
+  ];
+  const flags = settings.flatMap((setting) => ['-c', setting]);
   server = spawn(programs.postgres, ['-D', data, '-p', String(port), ...flags], {
     ...user,
     stdio: 'ignore',
