@@ -31,18 +31,19 @@ export async function migrateCommand(world: World, options: MigrateOptions): Pro
   const config = readConfigOrExit(world);
   const environment = serviceEnvironment(config, world);
   const verb = options.dryRun === true ? 'rehearse' : 'migrate';
-  const outcomes: Outcome[] = [];
-  for (const service of ours(config.env)) {
-    const outcome = await runStoreProgram({ service, verb, environment, cwd: world.cwd }).then(
-      (answer): Outcome => ({ service, ok: true, ...reportSchema.parse(answer) }),
-      (error: unknown): Outcome => {
-        if (!(error instanceof CommandError)) throw error;
-        return { service, ok: false, problem: error.message };
-      },
-    );
-    outcomes.push(outcome);
-    if (options.json !== true) world.stdout.write(textOf(outcome, options, world));
-  }
+  const outcomes = await Promise.all(
+    ours(config.env).map((service) =>
+      runStoreProgram({ service, verb, environment, cwd: world.cwd }).then(
+        (answer): Outcome => ({ service, ok: true, ...reportSchema.parse(answer) }),
+        (error: unknown): Outcome => {
+          if (!(error instanceof CommandError)) throw error;
+          return { service, ok: false, problem: error.message };
+        },
+      ),
+    ),
+  );
+  if (options.json !== true)
+    for (const outcome of outcomes) world.stdout.write(textOf(outcome, options, world));
   if (options.json === true) world.stdout.write(`${JSON.stringify(outcomes, null, 2)}\n`);
   else if (options.dryRun === true) world.stdout.write('Nothing was changed.\n');
   if (outcomes.some((outcome) => !outcome.ok)) process.exitCode = EXIT_FAILURE;

@@ -14,7 +14,8 @@ export type Execute = (query: Sql, kind: 'all' | 'get' | 'run') => Promise<Answe
 export class OpenTransaction implements Transaction {
   readonly #execute: Execute;
   readonly #afterCommit: (() => void)[] = [];
-  #tail: Promise<unknown> = Promise.resolve();
+  /** null when no statement runs. */
+  #tail: Promise<void> | null = null;
   #failure: { readonly error: unknown } | null = null;
   #ended = false;
 
@@ -40,10 +41,7 @@ export class OpenTransaction implements Transaction {
 
   /** Waits for statements that nobody waited for. Throws what any of them threw. */
   async settle(): Promise<void> {
-    for (let waited: unknown; waited !== this.#tail;) {
-      waited = this.#tail;
-      await waited;
-    }
+    while (this.#tail !== null) await this.#tail;
     this.#ended = true;
     if (this.#failure !== null) throw this.#failure.error;
   }
@@ -52,18 +50,37 @@ export class OpenTransaction implements Transaction {
     for (const action of this.#afterCommit) action();
   }
 
-  #run(query: Sql, kind: 'all' | 'get' | 'run'): Promise<Answer> {
+  /** At once when nothing runs: SQLite answers without waiting, and a batch has many statements. */
+  #run(query: Sql, kind: 'all' | 'get' | 'run'): Promise<Answer> | Answer {
     invariant(!this.#ended, 'a statement belongs to an open transaction');
-    const result = this.#tail.then(async () => {
-      if (this.#failure !== null) throw this.#failure.error;
-      try {
-        return await this.#execute(query, kind);
-      } catch (error) {
-        this.#failure = { error };
-        throw error;
-      }
-    });
-    this.#tail = result.catch(() => undefined);
+    const result =
+      this.#tail === null ? this.#start(query, kind) : this.#tail.then(() => this.#start(query, kind));
+    if (result instanceof Promise) {
+      const tail: Promise<void> = result.then(
+        () => this.#forget(tail),
+        () => this.#forget(tail),
+      );
+      this.#tail = tail;
+    }
     return result;
+  }
+
+  #forget(tail: Promise<void>): void {
+    if (this.#tail === tail) this.#tail = null;
+  }
+
+  #start(query: Sql, kind: 'all' | 'get' | 'run'): Promise<Answer> | Answer {
+    if (this.#failure !== null) throw this.#failure.error;
+    try {
+      const answer = this.#execute(query, kind);
+      return answer instanceof Promise ? answer.catch((error: unknown) => this.#fail(error)) : answer;
+    } catch (error) {
+      return this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): never {
+    this.#failure ??= { error };
+    throw error;
   }
 }
