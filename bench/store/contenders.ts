@@ -1,7 +1,7 @@
 // What is measured: the same statements in the same transactions, through our store and through the bare engine.
 import { DatabaseSync } from 'node:sqlite';
 import { type Database, type Migration, sql } from '@jarvis/store';
-import pg from 'pg';
+import { Client, type QueryResult } from 'pg';
 
 export const TABLES: readonly Migration[] = [
   {
@@ -104,12 +104,12 @@ export function bareSqlite(path: string): Contender {
 }
 
 export async function barePostgres(url: string): Promise<Contender> {
-  const client = new pg.Client({ connectionString: url });
+  const client = new Client({ connectionString: url });
   await client.connect();
   for (const { sql: text } of TABLES) await client.query(text);
   let rows = 0;
   let jobs = 0;
-  const run = (name: string, text: string, values: unknown[]): Promise<pg.QueryResult> =>
+  const run = (name: string, text: string, values: unknown[]): Promise<QueryResult> =>
     client.query({ name, text, values });
   const transact = async (work: () => Promise<void>): Promise<void> => {
     await client.query('BEGIN');

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CodedError } from '@jarvis/contracts';
 import { z } from 'zod';
-import type { HttpServer } from './http-shell.ts';
+import type { HttpServer } from './http-server.ts';
 
 const FOLDER = join(dirname(fileURLToPath(import.meta.resolve('@fastify/swagger-ui'))), 'static');
 /** What the page asks for, and as what it is sent. */

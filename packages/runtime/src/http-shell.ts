@@ -1,15 +1,7 @@
 // The HTTP server that every service has: schemas validate and document, errors are problems, strangers are kept out.
 import swagger from '@fastify/swagger';
 import { CodedError, type Identity, type Problem, problemSchema } from '@jarvis/contracts';
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  LogController,
-  type RawReplyDefaultExpression,
-  type RawRequestDefaultExpression,
-  type RawServerDefault,
-} from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyReply, LogController } from 'fastify';
 import {
   hasZodFastifySchemaValidationErrors,
   jsonSchemaTransform,
@@ -22,17 +14,10 @@ import { timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { addApiDocs } from './api-docs.ts';
 import { isLoopback } from './config.ts';
+import type { HttpServer } from './http-server.ts';
 import { PROBLEM_CONTENT_TYPE, problemOf } from './problem.ts';
 import type { Logger } from './logger.ts';
 import { endStreams } from './sse.ts';
-
-export type HttpServer = FastifyInstance<
-  RawServerDefault,
-  RawRequestDefaultExpression,
-  RawReplyDefaultExpression,
-  FastifyBaseLogger,
-  ZodTypeProvider
->;
 
 const REQUEST_TIMEOUT_MS = 60_000;
 

@@ -1,7 +1,7 @@
 // The life of a service: start in order, ready, stop in reverse; signals and a fatal error end it the same way.
 import type { AddressInfo } from 'node:net';
 import { CodedError } from '@jarvis/contracts';
-import type { HttpServer } from './http-shell.ts';
+import type { HttpServer } from './http-server.ts';
 import type { Logger } from './logger.ts';
 
 const STOP_LIMIT_MS = 15_000;

@@ -1,6 +1,6 @@
 // What an error of Postgres, or of the way there, means to a caller. Branches on SQLSTATE, never on messages.
 import { CodedError } from '@jarvis/contracts';
-import pg from 'pg';
+import { DatabaseError } from 'pg';
 
 export const RETRY_AFTER_SECONDS = 1;
 
@@ -25,14 +25,14 @@ export function placeOf(url: string): string {
 /** Whether the connection that it came from is of no more use. Whatever is not the server's own answer is about the connection. */
 export function breaksConnection(error: unknown): boolean {
   if (error instanceof CodedError || error instanceof TypeError) return false;
-  if (!(error instanceof pg.DatabaseError)) return true;
+  if (!(error instanceof DatabaseError)) return true;
   return BROKEN.test(error.code ?? '');
 }
 
 /** `error` comes from a call of the driver; errors of other code are not for here. */
 export function translatePostgres(error: unknown, place: string): unknown {
   if (error instanceof CodedError || error instanceof TypeError) return error;
-  if (!(error instanceof pg.DatabaseError)) return awayError(place, { cause: error });
+  if (!(error instanceof DatabaseError)) return awayError(place, { cause: error });
   const because = { cause: error };
   const code = error.code ?? '';
   if (code === DISK_FULL)

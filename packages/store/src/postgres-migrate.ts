@@ -1,5 +1,5 @@
 // Schema and migrations on Postgres: all that is pending in one transaction of the caller's, so that it can be rolled back.
-import pg from 'pg';
+import { type Client, escapeIdentifier, type QueryConfig, type QueryResultRow } from 'pg';
 import type { Migration } from './database.ts';
 import {
   type Applied,
@@ -23,23 +23,21 @@ export interface PostgresMigrationOptions extends SessionOptions {
 
 /** To be called in a transaction. */
 export async function applyMigrations(
-  client: pg.Client,
+  client: Client,
   { schema, migrations }: Pick<PostgresMigrationOptions, 'schema' | 'migrations'>,
 ): Promise<{ applied: number; pending: Pending[] }> {
   await client.query(`SET LOCAL statement_timeout = ${MIGRATION_TIMEOUT_MS}`);
   // Looked for first: IF NOT EXISTS needs the right to create even where nothing is to be created.
   const { rowCount } = await client.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema]);
-  if (rowCount === 0) await client.query(`CREATE SCHEMA ${pg.escapeIdentifier(schema)}`);
+  if (rowCount === 0) await client.query(`CREATE SCHEMA ${escapeIdentifier(schema)}`);
   await client.query(MIGRATIONS_TABLE);
   await client.query(
     'CREATE TABLE IF NOT EXISTS store_holder (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), holder TEXT NOT NULL)',
   );
-  const { rows: applied } = await client.query<Applied & pg.QueryResultRow>(
-    'SELECT id, sha256 FROM migrations',
-  );
+  const { rows: applied } = await client.query<Applied & QueryResultRow>('SELECT id, sha256 FROM migrations');
   const pending = pendingOf(migrations, applied);
   for (const { id, name, sha256, sql } of pending) {
-    await client.query({ text: sql, query_timeout: MIGRATION_TIMEOUT_MS } as pg.QueryConfig);
+    await client.query({ text: sql, query_timeout: MIGRATION_TIMEOUT_MS } as QueryConfig);
     await client.query('INSERT INTO migrations (id, name, sha256) VALUES ($1, $2, $3)', [id, name, sha256]);
   }
   return { applied: applied.length, pending };
@@ -68,7 +66,7 @@ export async function dropSchema(options: SessionOptions): Promise<void> {
   try {
     const client = await connectSession(options);
     try {
-      await client.query(`DROP SCHEMA IF EXISTS ${pg.escapeIdentifier(options.schema)} CASCADE`);
+      await client.query(`DROP SCHEMA IF EXISTS ${escapeIdentifier(options.schema)} CASCADE`);
     } finally {
       await endSession(client);
     }

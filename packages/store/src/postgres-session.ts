@@ -1,5 +1,5 @@
 // A session with Postgres as this house needs it: its schema, its limits, its numbers.
-import pg from 'pg';
+import { Client, type ClientBase, type ClientConfig, type CustomTypesConfig, escapeIdentifier } from 'pg';
 import { unsafeNumber } from './values.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -19,7 +19,7 @@ export interface SessionOptions {
   readonly service: string;
 }
 
-export function sessionConfig(options: SessionOptions): pg.ClientConfig {
+export function sessionConfig(options: SessionOptions): ClientConfig {
   return {
     connectionString: options.url,
     application_name: options.service,
@@ -28,22 +28,22 @@ export function sessionConfig(options: SessionOptions): pg.ClientConfig {
     query_timeout: ANSWER_TIMEOUT_MS,
     keepAlive: true,
     keepAliveInitialDelayMillis: KEEPALIVE_IDLE_MS,
-    types: { getTypeParser: parserOf as pg.CustomTypesConfig['getTypeParser'] },
+    types: { getTypeParser: parserOf as CustomTypesConfig['getTypeParser'] },
   };
 }
 
 /** To be run on each new session. An acknowledged commit is on disk, whatever the server's default is. */
-export async function prepareSession(client: pg.ClientBase, schema: string): Promise<void> {
+export async function prepareSession(client: ClientBase, schema: string): Promise<void> {
   await client.query(`
-    SET search_path TO ${pg.escapeIdentifier(schema)};
+    SET search_path TO ${escapeIdentifier(schema)};
     SET tcp_keepalives_idle = ${KEEPALIVE_IDLE_MS / 1000};
     SET tcp_keepalives_interval = ${KEEPALIVE_INTERVAL_S};
     SET tcp_keepalives_count = ${KEEPALIVE_PROBES};
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`);
 }
 
-export async function connectSession(options: SessionOptions): Promise<pg.Client> {
-  const client = new pg.Client(sessionConfig(options));
+export async function connectSession(options: SessionOptions): Promise<Client> {
+  const client = new Client(sessionConfig(options));
   // A connection that breaks while it is set up is told of by what is awaited; the caller puts its own listener beside.
   client.on('error', () => undefined);
   try {
@@ -57,7 +57,7 @@ export async function connectSession(options: SessionOptions): Promise<pg.Client
 }
 
 /** Never throws: who ends a session has no more use for it. */
-export async function endSession(client: pg.Client): Promise<void> {
+export async function endSession(client: Client): Promise<void> {
   await client.end().catch(() => undefined);
 }
 

@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { CodedError, invariant } from '@jarvis/contracts';
 import { backoffMs } from '@jarvis/policy';
-import pg from 'pg';
+import type { Client, QueryResult, QueryResultRow } from 'pg';
 import { applyMigrations, type PostgresMigrationOptions } from './postgres-migrate.ts';
 import { awayError, breaksConnection, placeOf, translatePostgres } from './postgres-errors.ts';
 import { connectSession, endSession } from './postgres-session.ts';
@@ -42,7 +42,7 @@ export interface PostgresOptions extends PostgresMigrationOptions {
 }
 
 type State =
-  | { readonly kind: 'connected'; readonly client: pg.Client }
+  | { readonly kind: 'connected'; readonly client: Client }
   | { readonly kind: 'away'; readonly retryAtMs: number }
   | { readonly kind: 'lost'; readonly error: CodedError }
   | { readonly kind: 'closed' };
@@ -72,7 +72,7 @@ export class PostgresWriter {
 
   /** Takes the schema and brings it up to date. Throws `service_unavailable` when another process has it. */
   async open(): Promise<void> {
-    let client: pg.Client | null = null;
+    let client: Client | null = null;
     try {
       client = await connectSession(this.#options);
       await this.#takeLock(client);
@@ -95,7 +95,7 @@ export class PostgresWriter {
   }
 
   /** The session to write with. Throws `service_unavailable` when there is none. */
-  client(): pg.Client {
+  client(): Client {
     this.assertUsable();
     invariant(this.#state.kind === 'connected', 'a writer that is usable is connected');
     return this.#state.client;
@@ -122,18 +122,18 @@ export class PostgresWriter {
    * Begins a transaction in which nobody else can take the schema: in the same breath it takes the lock again, which
    * costs nothing to the session that holds it, and no other can.
    */
-  async begin(client: pg.Client): Promise<void> {
+  async begin(client: Client): Promise<void> {
     const results = (await client.query(
       `BEGIN ISOLATION LEVEL READ COMMITTED;
        SELECT pg_try_advisory_xact_lock(${this.#lockKey}) AS locked, (SELECT holder FROM store_holder) AS holder`,
-    )) as unknown as pg.QueryResult<Claim & pg.QueryResultRow>[];
+    )) as unknown as QueryResult<Claim & QueryResultRow>[];
     const claim = results[1]?.rows[0];
     if (claim?.locked === 1 && claim.holder === this.#holder) return;
     throw this.#lose(client);
   }
 
   /** To be told of each error of the session: one that broke it starts the way back. */
-  noteError(client: pg.Client, error: unknown): void {
+  noteError(client: Client, error: unknown): void {
     if (breaksConnection(error)) this.#drop(client, error);
   }
 
@@ -146,13 +146,13 @@ export class PostgresWriter {
     if (state.kind === 'connected') await endSession(state.client);
   }
 
-  #connected(client: pg.Client): void {
+  #connected(client: Client): void {
     this.#state = { kind: 'connected', client };
     client.on('error', (error) => this.#drop(client, error));
     client.on('end', () => this.#drop(client, new Error('the session has ended')));
   }
 
-  #drop(client: pg.Client, error: unknown): void {
+  #drop(client: Client, error: unknown): void {
     if (this.#state.kind !== 'connected' || this.#state.client !== client) return;
     this.#options.log.warn({ err: error }, `Postgres at ${this.place} is away; trying to reach it again`);
     this.#state = { kind: 'away', retryAtMs: this.#options.clock.monotonic() };
@@ -199,21 +199,19 @@ export class PostgresWriter {
   }
 
   /** Asks for the lock, then who wrote last: in this order, because only under the lock the answer stays true. */
-  async #claim(client: pg.Client): Promise<Claim> {
-    const { rows: locks } = await client.query<Claim & pg.QueryResultRow>(
+  async #claim(client: Client): Promise<Claim> {
+    const { rows: locks } = await client.query<Claim & QueryResultRow>(
       `SELECT pg_try_advisory_lock(${this.#lockKey}) AS locked`,
     );
-    const { rows: holders } = await client.query<Claim & pg.QueryResultRow>(
-      'SELECT holder FROM store_holder',
-    );
+    const { rows: holders } = await client.query<Claim & QueryResultRow>('SELECT holder FROM store_holder');
     return { locked: locks[0]?.locked ?? 0, holder: holders[0]?.holder ?? null };
   }
 
-  async #takeLock(client: pg.Client): Promise<void> {
+  async #takeLock(client: Client): Promise<void> {
     const { clock, lockWaitMs = LOCK_WAIT_MS } = this.#options;
     const deadlineMs = clock.monotonic() + lockWaitMs;
     for (;;) {
-      const { rows } = await client.query<Claim & pg.QueryResultRow>(
+      const { rows } = await client.query<Claim & QueryResultRow>(
         `SELECT pg_try_advisory_lock(${this.#lockKey}) AS locked`,
       );
       if (rows[0]?.locked === 1) return;
@@ -222,7 +220,7 @@ export class PostgresWriter {
     }
   }
 
-  async #takenError(client: pg.Client): Promise<CodedError> {
+  async #takenError(client: Client): Promise<CodedError> {
     const { service, schema } = this.#options;
     const { rows } = await client.query<{ pid: number; client: string | null; since: string }>(
       `SELECT a.pid, host(a.client_addr) AS client, a.backend_start AS since FROM pg_locks l JOIN pg_stat_activity a USING (pid)
@@ -241,7 +239,7 @@ export class PostgresWriter {
     );
   }
 
-  #lose(client: pg.Client): CodedError {
+  #lose(client: Client): CodedError {
     const { service, schema } = this.#options;
     const error = new CodedError(
       'service_unavailable',

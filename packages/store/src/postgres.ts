@@ -1,6 +1,6 @@
 // Postgres driver: one session that writes, which is the schema's only writer, and a small pool that reads committed data.
 import type { Database, Row, Sql, Transaction } from './database.ts';
-import pg from 'pg';
+import { type Client, Pool, type QueryConfig } from 'pg';
 import { awayError, breaksConnection, outcomeUnknown, translatePostgres } from './postgres-errors.ts';
 import { prepareSession, sessionConfig } from './postgres-session.ts';
 import { type PostgresOptions, PostgresWriter } from './postgres-writer.ts';
@@ -23,19 +23,20 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
 
 class PostgresDatabase implements Database {
   readonly #writer: PostgresWriter;
-  readonly #readers: pg.Pool;
+  readonly #readers: Pool;
   readonly #names = new Map<string, string>();
   readonly #serial = new Serial();
   #closing: Promise<void> | null = null;
 
   constructor(options: PostgresOptions, writer: PostgresWriter) {
     this.#writer = writer;
-    this.#readers = new pg.Pool({
+    this.#readers = new Pool({
       ...sessionConfig(options),
       max: READERS_MAX,
       idleTimeoutMillis: READER_IDLE_MS,
-      onConnect: (client: pg.ClientBase) => prepareSession(client, options.schema),
-    } as pg.PoolConfig);
+      // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it, its types do not say so
+      onConnect: (client) => prepareSession(client, options.schema),
+    });
     // An idle reader whose connection breaks is thrown away by the pool; without a listener it would end the process.
     this.#readers.on('error', () => undefined);
   }
@@ -81,13 +82,13 @@ class PostgresDatabase implements Database {
     return result;
   }
 
-  async #execute(client: pg.Client, query: Sql): Promise<Answer> {
+  async #execute(client: Client, query: Sql): Promise<Answer> {
     const config = this.#configOf(query);
     const { rows, rowCount } = await this.#driver(client, () => client.query(config));
     return { rows: rows as object[], changes: rowCount ?? 0 };
   }
 
-  async #commit(client: pg.Client): Promise<void> {
+  async #commit(client: Client): Promise<void> {
     // A session that is gone before it was asked to commit has not committed.
     if (this.#writer.client() !== client) throw awayError(this.#writer.place);
     try {
@@ -100,7 +101,7 @@ class PostgresDatabase implements Database {
   }
 
   /** Where this fails the session is gone, and with it the transaction; the caller has an error to tell already. */
-  async #rollBack(client: pg.Client): Promise<void> {
+  async #rollBack(client: Client): Promise<void> {
     try {
       await client.query('ROLLBACK');
     } catch (error) {
@@ -108,7 +109,7 @@ class PostgresDatabase implements Database {
     }
   }
 
-  async #driver<T>(client: pg.Client, call: () => Promise<T>): Promise<T> {
+  async #driver<T>(client: Client, call: () => Promise<T>): Promise<T> {
     try {
       return await call();
     } catch (error) {
@@ -117,7 +118,7 @@ class PostgresDatabase implements Database {
     }
   }
 
-  #configOf(query: Sql): pg.QueryConfig {
+  #configOf(query: Sql): QueryConfig {
     const { text } = query;
     const config = { text, values: valuesOf(query.values) };
     const known = this.#names.get(text);

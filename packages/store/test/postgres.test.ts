@@ -1,9 +1,9 @@
 // What only a server can do to a store: go away, lose an answer, let somebody else in, run out of patience or of space.
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { CodedError, isCodedError } from '@jarvis/contracts';
+import { type CodedError, isCodedError } from '@jarvis/contracts';
 import { afterwards, onServer, openTestStore, storeEngines, until } from '@jarvis/testkit';
-import pg from 'pg';
+import { Client, DatabaseError } from 'pg';
 import {
   createEventLog,
   type Database,
@@ -208,11 +208,11 @@ test(
       const place = await serverFor(t);
       const lost: Error[] = [];
       const db = await openTestStore(place, (error) => void lost.push(error));
-      let thief: pg.Client | undefined;
+      let thief: Client | undefined;
       if (theft.startsWith('UPDATE')) await onServer(place.databaseUrl, theft);
       else {
         await db.all(sql`SELECT 1`);
-        thief = new pg.Client({ connectionString: place.databaseUrl });
+        thief = new Client({ connectionString: place.databaseUrl });
         await thief.connect();
         const { rows } = await thief.query(
           `SELECT classid::bigint << 32 | objid::bigint AS key FROM pg_locks WHERE locktype = 'advisory'`,
@@ -334,7 +334,7 @@ test(
 
 test('what the server says becomes a code', () => {
   const codeOf = (sqlState: string): unknown => {
-    const error = Object.assign(new pg.DatabaseError('no', 2, 'error'), { code: sqlState });
+    const error = Object.assign(new DatabaseError('no', 2, 'error'), { code: sqlState });
     return (translatePostgres(error, 'here') as CodedError).code;
   };
   assert.equal(codeOf('53100'), 'storage_full');

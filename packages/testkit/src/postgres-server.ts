@@ -9,7 +9,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import pg from 'pg';
+import { Client } from 'pg';
 import { until } from './until.ts';
 
 /** Postgres does not run as root; this user owns nothing. */
@@ -94,7 +94,7 @@ async function startEmbedded(durable: boolean): Promise<string> {
 
 async function answers(url: string, server: ChildProcess): Promise<boolean> {
   if (server.exitCode !== null) throw new Error(`it ended with ${server.exitCode}`);
-  const client = new pg.Client({ connectionString: url });
+  const client = new Client({ connectionString: url });
   client.on('error', () => undefined);
   try {
     await client.connect();

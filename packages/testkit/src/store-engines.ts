@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { after, type TestContext } from 'node:test';
 import { type Database, type Migration, openDatabase, type StorePlace } from '@jarvis/store';
-import pg from 'pg';
+import { Client, type QueryResult } from 'pg';
 import { afterwards } from './afterwards.ts';
 import { findPostgres, stopPostgres } from './postgres-server.ts';
 import { seededRandom } from './seeded-random.ts';
@@ -97,8 +97,8 @@ export async function createTestDatabase(t: TestContext, serverUrl: string): Pro
 }
 
 /** Runs a statement that is no store's, on a connection of its own. */
-export async function onServer(url: string, statement: string): Promise<pg.QueryResult> {
-  const client = new pg.Client({ connectionString: url });
+export async function onServer(url: string, statement: string): Promise<QueryResult> {
+  const client = new Client({ connectionString: url });
   await client.connect();
   try {
     return await client.query(statement);
