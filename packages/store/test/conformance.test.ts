@@ -107,6 +107,12 @@ conformOpen(
     });
     await assert.rejects(doomed, /UNIQUE|duplicate key/);
     assert.deepEqual(await idsOf(db), []);
+    const unawaited = db.transaction(async (tx) => {
+      await tx.run(sql`INSERT INTO t (id) VALUES (2)`);
+      void tx.run(sql`INSERT INTO t (id) VALUES (2)`).catch(() => undefined);
+    });
+    await assert.rejects(unawaited, /UNIQUE|duplicate key/);
+    assert.deepEqual(await idsOf(db), []);
     assert.equal(committed, false);
   },
 );
