@@ -7,6 +7,7 @@ import { configCommand } from './config-command.ts';
 import { demoCommand } from './demo/demo-command.ts';
 import { downCommand } from './down-command.ts';
 import { logsCommand } from './logs-command.ts';
+import { migrateCommand } from './migrate-command.ts';
 import { statusCommand } from './status-command.ts';
 import { trainCommand } from './train-command.ts';
 import { upCommand } from './up-command.ts';
@@ -72,6 +73,13 @@ function addSystemCommands(program: Command, world: World): void {
     .addHelpText('after', examples('jarvis status', 'jarvis status --json'))
     .action((options: { json?: true }) => statusCommand(world, options));
   program
+    .command('migrate')
+    .description('bring the data of the services up to date; they also do it themselves when they start')
+    .option('--dry-run', 'only try it, on a copy or in a transaction that is rolled back; changes nothing')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('jarvis migrate --dry-run', 'jarvis migrate'))
+    .action((options: { dryRun?: true; json?: true }) => migrateCommand(world, options));
+  program
     .command('config')
     .description('every variable with its value, where that came from, and its meaning')
     .option('--json', 'as JSON')
@@ -124,11 +132,20 @@ function addDemo(program: Command, world: World): void {
         .argParser(wholeNumber(0, Number.MAX_SAFE_INTEGER))
         .default(SEED_DEFAULT),
     )
+    .option(
+      '--database <url>',
+      'keep the data in this Postgres instead of SQLite, in schemas of its own, dropped afterwards',
+    )
     .option('--healthy-third-day', 'day 3 brings right labels instead of wrong ones')
     .option('--keep', 'keep the home and its logs')
     .addHelpText(
       'after',
-      examples('jarvis demo', 'jarvis demo --json --seed 7', 'jarvis demo --data clinc150/small.jsonl.gz'),
+      examples(
+        'jarvis demo',
+        'jarvis demo --json --seed 7',
+        'jarvis demo --data clinc150/small.jsonl.gz',
+        'jarvis demo --database postgres://me@localhost/jarvis',
+      ),
     )
     .action((options: Parameters<typeof demoCommand>[1]) => demoCommand(world, options));
 }

@@ -16,8 +16,9 @@ import {
   type Random,
   type Service,
   type ServiceClient,
+  stopLost,
 } from '@jarvis/runtime';
-import { type Database, openSqlite, takeHomeLock } from '@jarvis/store';
+import { type Database, openDatabase, takeHomeLock } from '@jarvis/store';
 import { Room } from './leases/room.ts';
 import { ArtifactCache } from './models/artifact-cache.ts';
 import { Fleet } from './models/fleet.ts';
@@ -32,8 +33,8 @@ import { startEvidenceSender } from './routing/evidence-sender.ts';
 import { Predictor } from './routing/predictor.ts';
 import { RouteKeeper } from './routing/route-keeper.ts';
 import { followRoutes, type RouteFollower } from './routing/route-follower.ts';
-import { MIGRATIONS } from './store/migrations.ts';
 import { pending, pendingFailures } from './store/outbox.ts';
+import { storePlace } from './store/place.ts';
 
 /** A version whose files cannot be had may take for ever: longer than this nobody waits for it to call J-Prime healthy. */
 const STARTING_MAX_MS = 5_000;
@@ -72,7 +73,7 @@ export async function startJPrime(options: AppOptions): Promise<JPrime> {
   const parts: Part[] = [];
   const service = createService(parts, options.logger);
   try {
-    const ground = await openGround(options, parts);
+    const ground = await openGround(options, { parts, service });
     const serving = await startServing(ground, parts);
     const port = await serveHttp(ground, serving, { parts, service });
     options.logger.info({ port, home: options.config.home }, 'J-Prime is ready');
@@ -83,15 +84,16 @@ export async function startJPrime(options: AppOptions): Promise<JPrime> {
   }
 }
 
-async function openGround(options: AppOptions, parts: Part[]): Promise<Ground> {
-  const { config, clock, random } = options;
+async function openGround(options: AppOptions, { parts, service }: Life): Promise<Ground> {
+  const { config, clock, random, logger } = options;
   const startedMs = clock.monotonic();
   const home = await ensureHome(config.home, () => random.id('home').slice('home-'.length));
   const folder = config.paths.prime;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const lock = takeHomeLock(join(folder, 'lock.db'), 'J-Prime');
   parts.push({ name: 'home lock', stop: async () => lock.release() });
-  const db = await openSqlite({ path: join(folder, 'j-prime.db'), migrations: MIGRATIONS });
+  const onLost = (): void => stopLost(service, logger);
+  const db = await openDatabase({ ...storePlace(config), clock, random, log: logger, onLost });
   parts.push({ name: 'store', stop: () => db.close() });
   const reactor = createServiceClient({
     name: 'Reactor Core',

@@ -20,8 +20,9 @@ import {
   type Random,
   type Service,
   type ServiceClient,
+  stopLost,
 } from '@jarvis/runtime';
-import { createEventLog, type Database, type EventLog, openSqlite, takeHomeLock } from '@jarvis/store';
+import { createEventLog, type Database, type EventLog, openDatabase, takeHomeLock } from '@jarvis/store';
 import { startEvidenceOutbox } from './assistant/outbox.ts';
 import { addAssistantRoutes } from './assistant/routes.ts';
 import { addLeaseRoutes } from './budget/lease-routes.ts';
@@ -37,7 +38,7 @@ import { addJobRoutes } from './jobs/routes.ts';
 import { StartRequests } from './jobs/start-request.ts';
 import { addLockRoutes } from './locks/routes.ts';
 import { createSlotLocks } from './store/locks.ts';
-import { MIGRATIONS } from './store/migrations.ts';
+import { storePlace } from './store/place.ts';
 import { Queue } from './store/queue.ts';
 import { startTriggers, submitBaseline } from './triggers/triggers.ts';
 
@@ -80,7 +81,7 @@ export async function startJarvisCore(options: AppOptions): Promise<Service> {
   const parts: Part[] = [];
   const service = createService(parts, options.logger);
   try {
-    const ground = await openGround(options, parts);
+    const ground = await openGround(options, { parts, service });
     const queue = createQueue(ground);
     await ground.db.transaction('core.slots.create', (tx) =>
       createSlotLocks(tx, ground.config.env.MAX_CONCURRENT_TRAINING_JOBS),
@@ -98,14 +99,20 @@ export async function startJarvisCore(options: AppOptions): Promise<Service> {
   }
 }
 
-async function openGround(options: AppOptions, parts: Part[]): Promise<Ground> {
-  const { config, clock, random } = options;
+interface Life {
+  readonly parts: Part[];
+  readonly service: Service;
+}
+
+async function openGround(options: AppOptions, { parts, service }: Life): Promise<Ground> {
+  const { config, clock, random, logger } = options;
   const home = await ensureHome(config.home, () => random.id('home').slice('home-'.length));
   const folder = config.paths.core;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const lock = takeHomeLock(join(folder, 'lock.db'), 'JARVIS Core');
   parts.push({ name: 'home lock', stop: async () => lock.release() });
-  const db = await openSqlite({ path: join(folder, 'jarvis-core.db'), migrations: MIGRATIONS });
+  const onLost = (): void => stopLost(service, logger);
+  const db = await openDatabase({ ...storePlace(config), clock, random, log: logger, onLost });
   parts.push({ name: 'store', stop: () => db.close() });
   const client = (name: string, url: string): ServiceClient =>
     createServiceClient({

@@ -1,12 +1,11 @@
 // The coordinator over the real store: what each event does to queue, slot and lease, with the work outside recorded.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test as nodeTest, type TestContext } from 'node:test';
 import { BYTES_PER_GB } from '@jarvis/contracts';
 import { Coordinator, type ExternalWork } from '@jarvis/coordinator';
 import type { MemoryView } from '@jarvis/policy';
-import { createEventLog, openSqlite } from '@jarvis/store';
-import { ManualClock, seededRandom, tempFolder } from '@jarvis/testkit';
+import { createEventLog } from '@jarvis/store';
+import { afterwards, ManualClock, seededRandom, type StoreEngine, storeEngines } from '@jarvis/testkit';
 import { createSlotLocks, listLocks } from '../src/store/locks.ts';
 import { listLeases } from '../src/store/leases.ts';
 import { MIGRATIONS } from '../src/store/migrations.ts';
@@ -31,10 +30,22 @@ const submission = {
   source: 'asked',
 } as const;
 
+const engines = await storeEngines();
+/** Of the test that runs now; tests of a file run one after another. */
+let engine: StoreEngine | undefined;
+
+/** The test on each engine of the store. */
+function test(what: string, body: (t: TestContext) => Promise<void>): void {
+  for (const each of engines)
+    nodeTest(`${each.name}: ${what}`, { skip: each.skip }, (t) => {
+      engine = each;
+      return body(t);
+    });
+}
+
 async function setUp(t: TestContext, retryLimit = 2) {
-  const folder = await tempFolder(t);
-  const db = await openSqlite({ path: join(folder, 'core.db'), migrations: MIGRATIONS });
-  t.after(() => db.close());
+  assert.ok(engine);
+  const db = await engine.open(t, MIGRATIONS);
   await db.transaction('test.step', (tx) => createSlotLocks(tx, 1));
   const clock = new ManualClock();
   const events = createEventLog(db);
@@ -51,8 +62,8 @@ async function setUp(t: TestContext, retryLimit = 2) {
   });
   const errors: unknown[] = [];
   let work: ExternalWork | null = null;
-  const make = () =>
-    new Coordinator({
+  const make = (): Coordinator => {
+    const made = new Coordinator({
       store: queue,
       performer: { perform: (w) => (work = w) },
       now: () => clock.now(),
@@ -65,6 +76,9 @@ async function setUp(t: TestContext, retryLimit = 2) {
       retries: { resume: true, limit: retryLimit, delayMs: (attempt) => attempt * 1000 },
       onError: (error) => errors.push(error),
     });
+    afterwards(t, () => made.stop());
+    return made;
+  };
   const coordinator = make();
   t.after(() => assert.deepEqual(errors, []));
   const ready = async (c = coordinator) => {

@@ -63,7 +63,7 @@ export async function startReactorCore(options: AppOptions): Promise<Service> {
   const parts: Part[] = [];
   const service = createService(parts, options.logger);
   try {
-    const ground = await openGround(options, parts);
+    const ground = await openGround(options, { parts, service });
     const { deployments, routing } = startDeployments(ground, parts);
     const runs = await startRuns(ground, deployments, parts);
     await serve(ground, { ...runs, deployments, routing, service, parts });
@@ -74,12 +74,18 @@ export async function startReactorCore(options: AppOptions): Promise<Service> {
   }
 }
 
-async function openGround(options: AppOptions, parts: Part[]): Promise<Ground> {
+interface Life {
+  readonly parts: Part[];
+  readonly service: Service;
+}
+
+async function openGround(options: AppOptions, life: Life): Promise<Ground> {
+  const { parts } = life;
   const { config, clock, random } = options;
   const { env, paths, urls } = config;
   const startedMs = clock.monotonic();
   const home = await ensureHome(config.home, () => random.id('home').slice('home-'.length));
-  const store = await openStore(paths, parts);
+  const store = await openStore(options, life);
   const core = createServiceClient({
     name: 'JARVIS Core',
     baseUrl: urls['jarvis-core'],

@@ -8,6 +8,8 @@ import {
   numeric,
   percentages,
   port,
+  postgresUrl,
+  schemaPrefix,
   seconds,
   text,
   url,
@@ -43,11 +45,18 @@ export const ENVIRONMENT = {
     default: null,
     defaultMeans: 'the set that comes with the project',
   }),
-  DATABASE_URL: variable('where', 'Postgres instead of SQLite', text, {
-    default: null,
-    secret: true,
-    notYet: 'Postgres is not supported yet; unset it to use SQLite',
-  }),
+  DATABASE_URL: variable(
+    'where',
+    'Postgres instead of SQLite: postgres://user:password@host:5432/database. Each service has a schema of its own there: jarvis_core, j_prime, reactor_core',
+    postgresUrl,
+    { default: null, secret: true },
+  ),
+  DATABASE_SCHEMA_PREFIX: variable(
+    'where',
+    'Goes before the names of the schemas, so that several homes can share a database',
+    schemaPrefix,
+    { default: null },
+  ),
 
   JARVIS_PORT: variable('services', 'Port of JARVIS Core', port, { default: 5001 }),
   JARVIS_HOST: variable('services', 'Address JARVIS Core listens on', text, { default: '127.0.0.1' }),

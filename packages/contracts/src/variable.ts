@@ -60,6 +60,15 @@ export const url: z.ZodType<string, string> = z.url({
   protocol: /^https?$/,
   error: 'has to be an http(s) URL',
 });
+export const postgresUrl: z.ZodType<string, string> = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'has to be a URL such as postgres://user:password@host:5432/database',
+});
+/** Goes before names that are 12 characters at most; Postgres cuts names at 63. */
+export const schemaPrefix: z.ZodType<string, string> = z
+  .string()
+  .regex(/^[a-z_][a-z0-9_]{0,39}$/, 'has to be lower-case letters, digits and _, 40 at most, no digit first')
+  .refine((s) => !s.startsWith('pg_'), 'must not begin with pg_, which Postgres keeps for itself');
 export const flag: z.ZodType<boolean, string> = z
   .string()
   .regex(/^(true|false|1|0|yes|no)$/i, 'has to be true or false')

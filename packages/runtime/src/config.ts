@@ -30,6 +30,11 @@ export interface Config {
     readonly nluSeed: string;
   };
   readonly urls: Readonly<Record<ServiceName, string>>;
+  readonly database: {
+    /** null: SQLite, in the folder of each service. */
+    readonly url: string | null;
+    readonly schemas: Readonly<Record<ServiceName, string>>;
+  };
 }
 
 export type ConfigResult =
@@ -82,6 +87,7 @@ export function readConfig(inputs: ConfigInputs): ConfigResult {
         'j-prime': baseUrl(env.JARVIS_PRIME_API_URL, env.JARVIS_PRIME_HOST, env.JARVIS_PRIME_PORT),
         'reactor-core': baseUrl(env.REACTOR_CORE_API_URL, env.REACTOR_CORE_HOST, env.REACTOR_CORE_PORT),
       },
+      database: { url: env.DATABASE_URL, schemas: schemasOf(env) },
     },
   };
 }
@@ -139,6 +145,14 @@ function contradictions(env: Environment, wrong: ReadonlySet<string>): string[] 
   return problems;
 }
 
+function schemasOf({ DATABASE_SCHEMA_PREFIX }: Environment): Config['database']['schemas'] {
+  const prefix = DATABASE_SCHEMA_PREFIX ?? '';
+  return {
+    'jarvis-core': `${prefix}jarvis_core`,
+    'j-prime': `${prefix}j_prime`,
+    'reactor-core': `${prefix}reactor_core`,
+  };
+}
 function defaultHome(environment: ConfigInputs['environment']): string {
   return join(environment['XDG_DATA_HOME'] || join(homedir(), '.local', 'share'), 'jarvis');
 }

@@ -92,6 +92,12 @@ export async function runService(logger: Logger, start: () => Promise<Service>):
   process.exit(0);
 }
 
+/** For a service whose data another process has taken: what it remembers may be wrong, so it ends like any other stop. */
+export function stopLost(service: Service, logger: Logger): void {
+  logger.fatal('another process has taken the data of this service: stopping');
+  void service.stop();
+}
+
 /** A bug: better to restart from what is stored than to go on with what is in memory. */
 function die(logger: Logger, error: unknown): never {
   logger.fatal({ err: error }, 'died');

@@ -119,7 +119,29 @@ test('a misspelt variable of ours is a problem, one of somebody else is not', as
 });
 
 test('a variable that this version cannot honour is refused, never ignored', () => {
-  assert.match(problems({ DATABASE_URL: 'postgres://h/db' })[0] ?? '', /^DATABASE_URL: .*not supported/);
+  assert.match(problems({ JPRIME_LLM_URL: 'http://h' })[0] ?? '', /^JPRIME_LLM_URL: .*not managed yet/);
+});
+
+test('the database is SQLite unless a Postgres URL is given; its schemas are one for each service', () => {
+  assert.equal(good({}, '/w').database.url, null);
+  const { database } = good(
+    {
+      DATABASE_URL: 'postgresql://me:pw@h:5433/db',
+      DATABASE_SCHEMA_PREFIX: 'home_2_',
+    },
+    '/w',
+  );
+  assert.equal(database.url, 'postgresql://me:pw@h:5433/db');
+  assert.deepEqual(Object.values(database.schemas), [
+    'home_2_jarvis_core',
+    'home_2_j_prime',
+    'home_2_reactor_core',
+  ]);
+  for (const url of ['mysql://me:pw@h/db', 'h/db'])
+    assert.match(problems({ DATABASE_URL: url }).join(), /^DATABASE_URL: has to be a URL such as postgres:/);
+  assert.doesNotMatch(problems({ DATABASE_URL: 'mysql://me:pw@h/db' }).join(), /pw@/);
+  for (const prefix of ['pg_x', 'A', '1a', 'a b', 'a'.repeat(41)])
+    assert.match(problems({ DATABASE_SCHEMA_PREFIX: prefix }).join(), /^DATABASE_SCHEMA_PREFIX: /, prefix);
 });
 
 test('folders lie below the home unless they are given; relative ones count from the working folder', () => {

@@ -15,7 +15,7 @@ export interface Reader {
 export interface Transaction extends Reader {
   /** Runs a statement; answers how many rows it changed. */
   run(query: Sql): Promise<number>;
-  /** Called once the transaction is durable; never after a rollback. */
+  /** Called once the transaction is durable; never after a rollback, nor when the outcome of its commit is not known. */
   afterCommit(action: () => void): void;
 }
 
@@ -23,14 +23,19 @@ export interface Migration {
   /** 1, 2, 3 ... without a gap. A migration that was released is never edited. */
   readonly id: number;
   readonly name: string;
+  /** Statements that both engines understand. */
   readonly sql: string;
 }
 
 export interface Database extends Reader {
   /**
    * Runs `work` in one write transaction; transactions of one database run one after another. A throw rolls back.
-   * Inside, use `tx` only: the outer database does not see what the transaction wrote. `step` names it for tests.
+   * Inside, use `tx` only: the outer database does not see what the transaction wrote. `step` names it for tests. Throws
+   * `service_unavailable` while the store is away, and when the connection broke in the commit: then it may be stored or
+   * not, and what is repeated has to be guarded.
    */
   transaction<T>(step: Step, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** Called whenever the store is there again after it was away: commits may have been stored that nobody was told of. */
+  onReconnected(listener: () => void): void;
   close(): Promise<void>;
 }

@@ -54,6 +54,8 @@ export function eventLogMigration(id: number): Migration {
 
 export function createEventLog(db: Database): EventLog {
   const wakers = new Map<string, Set<() => void>>();
+  // A commit whose answer was lost has woken nobody.
+  db.onReconnected(() => wakers.forEach((waiting) => waiting.forEach((wake) => wake())));
 
   async function append(tx: Transaction, event: NewEvent): Promise<number> {
     const row = await tx.get<{ seq: number | string }>(sql`

@@ -1,9 +1,23 @@
 // SQLite driver: one connection that writes, one that reads committed data (WAL), durable at each commit.
-import { createHash } from 'node:crypto';
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { backup, DatabaseSync, type StatementSync } from 'node:sqlite';
 import { CodedError } from '@jarvis/contracts';
 import { failpoint } from '@jarvis/failpoints';
-import type { Database, Migration, Reader, Row, Sql, Step, Transaction } from './database.ts';
+import type { Database, Migration, Row, Sql, Step, Transaction } from './database.ts';
+import {
+  type Applied,
+  type MigrationReport,
+  MIGRATIONS_TABLE,
+  type Pending,
+  pendingOf,
+  reportOf,
+} from './migrations.ts';
+import { closedError, Serial } from './serial.ts';
+import { type Answer, OpenTransaction } from './transaction.ts';
+import { unsafeNumber, valuesOf } from './values.ts';
 
 const BUSY_TIMEOUT_MS = 5_000;
 const STATEMENT_CACHE_MAX = 256;
@@ -29,6 +43,37 @@ export async function openSqlite(options: SqliteOptions): Promise<Database> {
   return new SqliteDatabase(options.path, writer, reader);
 }
 
+/** Applies what is pending to a copy, which is thrown away; the file itself stays as it is, also while it is used. */
+export async function rehearseSqlite({ path, migrations }: SqliteOptions): Promise<MigrationReport> {
+  const folder = await mkdtemp(join(tmpdir(), 'jarvis-rehearsal-'));
+  try {
+    const copy = join(folder, 'copy.db');
+    if (existsSync(path)) await copyDatabase(path, copy);
+    const connection = new DatabaseSync(copy);
+    try {
+      const { applied, pending } = migrate(connection, migrations);
+      return reportOf({ engine: 'sqlite', where: path }, { applied, pending });
+    } finally {
+      connection.close();
+    }
+  } catch (error) {
+    throw translate(error, path);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Without a log beside it the file is whole; with one it may be in use, and only SQLite can read both together. */
+async function copyDatabase(path: string, copy: string): Promise<void> {
+  if (!existsSync(`${path}-wal`)) return await copyFile(path, copy);
+  const source = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
+  try {
+    await backup(source, copy);
+  } finally {
+    source.close();
+  }
+}
+
 class Connection {
   readonly connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
@@ -37,7 +82,22 @@ class Connection {
     this.connection = connection;
   }
 
-  statement(text: string): StatementSync {
+  execute({ sql, values }: Sql, kind: 'all' | 'get' | 'run'): Answer {
+    const statement = this.#statement(sql);
+    const bound = valuesOf(values);
+    switch (kind) {
+      case 'all':
+        return { rows: statement.all(...bound), changes: 0 };
+      case 'get': {
+        const row = statement.get(...bound);
+        return { rows: row === undefined ? [] : [row], changes: 0 };
+      }
+      case 'run':
+        return { rows: [], changes: Number(statement.run(...bound).changes) };
+    }
+  }
+
+  #statement(text: string): StatementSync {
     const known = this.#statements.get(text);
     if (known !== undefined) return known;
     if (this.#statements.size >= STATEMENT_CACHE_MAX) this.#statements.clear();
@@ -62,8 +122,8 @@ class SqliteDatabase implements Database {
   readonly #path: string;
   readonly #writer: Connection;
   readonly #reader: Connection;
-  #tail: Promise<unknown> = Promise.resolve();
-  #closed = false;
+  readonly #serial = new Serial();
+  #closing: Promise<void> | null = null;
 
   constructor(path: string, writer: Connection, reader: Connection) {
     this.#path = path;
@@ -72,111 +132,85 @@ class SqliteDatabase implements Database {
   }
 
   async all<T extends object = Row>(query: Sql): Promise<T[]> {
-    return readAll<T>(this.#reader, query);
+    return this.#read(query, 'all').rows as T[];
   }
 
   async get<T extends object = Row>(query: Sql): Promise<T | undefined> {
-    return readOne<T>(this.#reader, query);
+    return this.#read(query, 'get').rows[0] as T | undefined;
+  }
+
+  #read(query: Sql, kind: 'all' | 'get'): Answer {
+    if (this.#serial.closed) throw closedError();
+    try {
+      return this.#reader.execute(query, kind);
+    } catch (error) {
+      throw translate(error, this.#path);
+    }
   }
 
   transaction<T>(step: Step, work: (tx: Transaction) => Promise<T>): Promise<T> {
-    const result = this.#tail.then(() => this.#transact(step, work));
-    this.#tail = result.catch(() => undefined);
-    return result;
+    return this.#serial.run(() => this.#transact(step, work));
   }
 
   async #transact<T>(step: Step, work: (tx: Transaction) => Promise<T>): Promise<T> {
-    if (this.#closed) throw new CodedError('service_unavailable', 'the store is closed');
-    const afterCommit: (() => void)[] = [];
+    const { connection } = this.#writer;
+    const tx = new OpenTransaction((query, kind) => this.#writer.execute(query, kind));
     let result: T;
     try {
-      this.#writer.connection.exec('BEGIN IMMEDIATE');
-      result = await work(transactionOn(this.#writer, afterCommit));
+      connection.exec('BEGIN IMMEDIATE');
+      result = await work(tx);
+      await tx.settle();
       failpoint(step, 'before');
-      this.#writer.connection.exec('COMMIT');
+      connection.exec('COMMIT');
     } catch (error) {
-      if (this.#writer.connection.isTransaction) this.#writer.connection.exec('ROLLBACK');
+      await tx.settle().catch(() => undefined);
+      if (connection.isTransaction) connection.exec('ROLLBACK');
       throw translate(error, this.#path);
     }
     failpoint(step, 'after');
-    for (const action of afterCommit) action();
+    tx.committed();
     return result;
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    await this.#tail;
-    this.#closed = true;
+  /** A file does not go away. */
+  onReconnected(): void {}
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    await this.#serial.close();
     this.#reader.connection.close();
     this.#writer.connection.close();
   }
 }
 
-function transactionOn(on: Connection, afterCommit: (() => void)[]): Transaction {
-  return {
-    all: async <T extends object>(query: Sql) => readAll<T>(on, query),
-    get: async <T extends object>(query: Sql) => readOne<T>(on, query),
-    run: async (query) => Number(on.statement(query.sql).run(...valuesOf(query)).changes),
-    afterCommit: (action) => void afterCommit.push(action),
-  } satisfies Reader & Transaction;
-}
-
-function readAll<T extends object>(on: Connection, query: Sql): T[] {
-  return on.statement(query.sql).all(...valuesOf(query)) as T[];
-}
-
-function readOne<T extends object>(on: Connection, query: Sql): T | undefined {
-  return on.statement(query.sql).get(...valuesOf(query)) as T | undefined;
-}
-
-/** Both engines are given text, numbers and null; booleans become 0 and 1, anything else is a programmer's error. */
-function valuesOf(query: Sql): SQLInputValue[] {
-  return query.values.map((value) => {
-    if (typeof value === 'boolean') return value ? 1 : 0;
-    if (value === null || typeof value === 'string' || typeof value === 'number') return value;
-    throw new TypeError(`cannot store a ${typeof value}: encode it first`);
-  });
-}
-
-function migrate(connection: DatabaseSync, migrations: readonly Migration[]): void {
-  connection.exec(
-    'CREATE TABLE IF NOT EXISTS migrations (id INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL)',
-  );
-  const done = new Map(
-    (connection.prepare('SELECT id, sha256 FROM migrations').all() as { id: number; sha256: string }[]).map(
-      (r) => [r.id, r.sha256],
-    ),
-  );
-  if (done.size > migrations.length) {
-    throw new CodedError(
-      'internal',
-      `this home was written by a newer version (it has ${done.size} migrations, this one knows ${migrations.length}): use that version`,
-    );
-  }
-  for (const migration of migrations) {
-    const sha256 = createHash('sha256').update(migration.sql).digest('hex');
-    const before = done.get(migration.id);
-    if (before === sha256) continue;
-    if (before !== undefined)
-      throw new CodedError(
-        'internal',
-        `migration ${migration.id} (${migration.name}) was changed after it had been applied`,
-      );
+function migrate(
+  connection: DatabaseSync,
+  migrations: readonly Migration[],
+): { applied: number; pending: Pending[] } {
+  connection.exec(MIGRATIONS_TABLE);
+  const applied = connection.prepare('SELECT id, sha256 FROM migrations').all() as unknown as Applied[];
+  const pending = pendingOf(migrations, applied);
+  for (const migration of pending) {
     connection.exec('BEGIN IMMEDIATE');
     try {
       connection.exec(migration.sql);
       connection
         .prepare('INSERT INTO migrations (id, name, sha256) VALUES (?, ?, ?)')
-        .run(migration.id, migration.name, sha256);
+        .run(migration.id, migration.name, migration.sha256);
       connection.exec('COMMIT');
     } catch (error) {
       connection.exec('ROLLBACK');
       throw error;
     }
   }
+  return { applied: applied.length, pending };
 }
 
 function translate(error: unknown, path: string): unknown {
+  if ((error as NodeJS.ErrnoException).code === 'ERR_OUT_OF_RANGE') return unsafeNumber(error);
   const code = (error as { errcode?: number }).errcode;
   if (code === undefined) return error;
   const primary = code & 0xff;

@@ -9,10 +9,19 @@ import { runStages } from './display.ts';
 import { seeded } from './seeded.ts';
 import { Story } from './story.ts';
 import { type DemoSummary, shortcomings, summarize } from './summary.ts';
-import { type DemoSystem, makeDemoHome, removeDemoHome, startDemoSystem } from './system.ts';
+import {
+  type DemoDatabase,
+  demoDatabase,
+  type DemoSystem,
+  dropDemoSchemas,
+  makeDemoHome,
+  removeDemoHome,
+  startDemoSystem,
+} from './system.ts';
 
 export interface DemoOptions {
   readonly data?: string;
+  readonly database?: string;
   readonly json?: true;
   readonly seed: number;
   readonly healthyThirdDay?: true;
@@ -25,9 +34,10 @@ export async function demoCommand(world: World, options: DemoOptions): Promise<v
   const data = await loadDemoData(options.data ?? null, random);
   const { signal, release } = untilInterrupted(world, () => void running.system?.supervisor.kill());
   const home = await makeDemoHome();
+  const database = options.database === undefined ? null : demoDatabase(options.database, world.random);
   let failed = true;
   try {
-    const told = await tell(world, options, { data, random, home, signal, running });
+    const told = await tell(world, options, { data, random, home, database, signal, running });
     failed = told.problems.length > 0;
     if (options.json === true) world.stdout.write(`${JSON.stringify(told.summary)}\n`);
     else world.stdout.write(conclusion(world, told.summary));
@@ -40,13 +50,30 @@ export async function demoCommand(world: World, options: DemoOptions): Promise<v
     const left = await stop(running);
     release();
     if (left.length > 0) world.stderr.write(`Could not be stopped:\n  ${left.join('\n  ')}\n`);
-    if (options.keep === true || left.length > 0 || (failed && !signal.aborted && running.system !== null))
-      world.stderr.write(
-        `The home of this run is kept: ${home}\nIts logs: JARVIS_HOME=${home} jarvis logs\n`,
-      );
-    else await removeDemoHome(home);
+    const kept =
+      options.keep === true || left.length > 0 || (failed && !signal.aborted && running.system !== null);
+    await putAway(world, { home, database, kept });
   }
   if (signal.aborted) throw new CommandError('Interrupted; everything is stopped.', EXIT_INTERRUPTED);
+}
+
+interface Leftovers {
+  readonly home: string;
+  readonly database: DemoDatabase | null;
+  readonly kept: boolean;
+}
+
+async function putAway(world: World, { home, database, kept }: Leftovers): Promise<void> {
+  if (kept) {
+    const schemas =
+      database === null ? '' : `, its schemas are ${database.environment.DATABASE_SCHEMA_PREFIX}*`;
+    world.stderr.write(
+      `The home of this run is kept: ${home}${schemas}\nIts logs: JARVIS_HOME=${home} jarvis logs\n`,
+    );
+    return;
+  }
+  if (database !== null) await dropDemoSchemas(world, home, database);
+  await removeDemoHome(home);
 }
 
 interface Running {
@@ -57,6 +84,7 @@ interface Telling {
   readonly data: Awaited<ReturnType<typeof loadDemoData>>;
   readonly random: ReturnType<typeof seeded>;
   readonly home: string;
+  readonly database: DemoDatabase | null;
   readonly signal: AbortSignal;
   readonly running: Running;
 }
@@ -64,7 +92,7 @@ interface Telling {
 async function tell(
   world: World,
   options: DemoOptions,
-  { data, random, home, signal, running }: Telling,
+  { data, random, home, database, signal, running }: Telling,
 ): Promise<{ summary: DemoSummary; problems: string[] }> {
   const plan = planDays(data.pool, random);
   const healthyThirdDay = options.healthyThirdDay === true;
@@ -75,6 +103,7 @@ async function tell(
     running.system = await startDemoSystem({
       world,
       home,
+      database,
       seed: data.seed,
       threshold: plan.threshold,
       signal: over,

@@ -4,10 +4,11 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ENVIRONMENT, EXIT_CONFIG, type Group, type VariableName } from '@jarvis/contracts';
+import { ENVIRONMENT, EXIT_CONFIG, type Group, SERVICES, type VariableName } from '@jarvis/contracts';
 import { type Config, readConfig } from '@jarvis/runtime';
 import { startSupervisor, type Supervisor } from '@jarvis/supervisor';
 import { CommandError } from '../exit.ts';
+import { runStoreProgram } from '../store-programs.ts';
 import { supervisorOptions } from '../supervision.ts';
 import type { World } from '../world.ts';
 import { createPatientClient, type PatientClient } from './calls.ts';
@@ -32,6 +33,8 @@ const SHORTENED = {
 /** Settings of the user that hold here too; where things lie and how the loop runs is the demo's own. */
 const INHERITED_GROUPS: readonly Group[] = ['memory', 'calls', 'logs'];
 
+const DEMO_RUN_CHARS = 12;
+
 export interface DemoSystem {
   readonly config: Config;
   readonly supervisor: Supervisor;
@@ -43,11 +46,28 @@ export interface DemoSystem {
 export interface SystemOptions {
   readonly world: World;
   readonly home: string;
+  readonly database: DemoDatabase | null;
   readonly seed: readonly Utterance[];
   /** TRAINING_MIN_NEW_EXPERIENCES: what a day brings. */
   readonly threshold: number;
   readonly signal: AbortSignal;
   readonly writeError: (text: string) => void;
+}
+
+/** Schemas of this run alone in a Postgres of the user's. */
+export interface DemoDatabase {
+  readonly environment: { readonly DATABASE_URL: string; readonly DATABASE_SCHEMA_PREFIX: string };
+}
+
+/** A DATABASE_URL of the environment is somebody's data: the demo takes one only by its own option. */
+export function demoDatabase(url: string, random: World['random']): DemoDatabase {
+  const run = random.id('').replaceAll('-', '').slice(0, DEMO_RUN_CHARS);
+  return { environment: { DATABASE_URL: url, DATABASE_SCHEMA_PREFIX: `demo_${run}_` } };
+}
+
+export async function dropDemoSchemas(world: World, home: string, database: DemoDatabase): Promise<void> {
+  const environment = { ...inheritedFrom(world.environment), ...database.environment, JARVIS_HOME: home };
+  for (const service of SERVICES) await runStoreProgram({ service, verb: 'drop', environment, cwd: home });
 }
 
 export async function makeDemoHome(): Promise<string> {
@@ -93,17 +113,26 @@ export async function startDemoSystem(options: SystemOptions): Promise<DemoSyste
   };
 }
 
-/** The user's environment without what is the demo's to decide, and with that. */
-export async function demoEnvironment(
-  outer: World['environment'],
-  { home, threshold, seedPath }: { home: string; threshold: number; seedPath: string },
-): Promise<Record<string, string | undefined>> {
+interface DemoPlaces extends Pick<SystemOptions, 'home' | 'threshold' | 'database'> {
+  readonly seedPath: string;
+}
+
+function inheritedFrom(outer: World['environment']): Record<string, string | undefined> {
   const kept = Object.entries(outer).filter(
     ([name]) => !(name in ENVIRONMENT) || INHERITED_GROUPS.includes(ENVIRONMENT[name as VariableName].group),
   );
+  return Object.fromEntries(kept);
+}
+
+/** The user's environment without what is the demo's to decide, and with that. */
+export async function demoEnvironment(
+  outer: World['environment'],
+  { home, threshold, seedPath, database }: DemoPlaces,
+): Promise<Record<string, string | undefined>> {
   const [core, prime, reactor] = await freePorts(3);
   return {
-    ...Object.fromEntries(kept),
+    ...inheritedFrom(outer),
+    ...database?.environment,
     ...SHORTENED,
     JARVIS_HOME: home,
     NLU_SEED_PATH: seedPath,

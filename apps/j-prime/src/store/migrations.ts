@@ -10,7 +10,7 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE TABLE last_served (model_type TEXT PRIMARY KEY, version TEXT NOT NULL, digest TEXT NOT NULL);
 
       CREATE TABLE outbox (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        seq BIGINT PRIMARY KEY,
         evidence_id TEXT NOT NULL UNIQUE,
         kind TEXT NOT NULL, deployment_id TEXT NOT NULL, arm TEXT NOT NULL, observed_at TEXT NOT NULL,
         step BIGINT, count BIGINT, weight DOUBLE PRECISION, session_hash TEXT, detail TEXT,
@@ -19,10 +19,10 @@ export const MIGRATIONS: readonly Migration[] = [
       );
       CREATE UNIQUE INDEX outbox_open_requests ON outbox (deployment_id, arm, step)
         WHERE kind = 'requests' AND attempted = 0;
-      CREATE TABLE broken_reported (deployment_id TEXT PRIMARY KEY);
+      CREATE TABLE broken_reported (deployment_id TEXT PRIMARY KEY, seq BIGINT NOT NULL);
 
       CREATE TABLE room (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        seq BIGINT PRIMARY KEY,
         request_id TEXT NOT NULL UNIQUE, asked TEXT NOT NULL, answer TEXT NOT NULL,
         unloaded TEXT NOT NULL, restored INTEGER NOT NULL DEFAULT 0
       );`,

@@ -10,6 +10,9 @@ const BROKEN_REPORTED_KEPT = 1000;
 /** Rows that the judge will not take, kept for a person to look at. */
 const REFUSED_KEPT = 1000;
 
+/** Behind all rows that are there; those that went may have had it before. */
+const NEXT_SEQ = sql`(SELECT coalesce(max(seq), 0) + 1 FROM outbox)`;
+
 export type RequestCount = Extract<Evidence, { kind: 'requests' }>;
 export type Failure = Extract<Evidence, { kind: 'failed' }>;
 export type Broken = Extract<Evidence, { kind: 'broken' }>;
@@ -23,28 +26,28 @@ export async function addEvidence(
   await db.transaction('prime.evidence.add', async (tx) => {
     for (const c of counts)
       await tx.run(sql`
-        INSERT INTO outbox (evidence_id, kind, deployment_id, arm, observed_at, step, count)
-        VALUES (${c.evidence_id}, 'requests', ${c.deployment_id}, ${c.arm}, ${c.observed_at}, ${c.step}, ${c.count})
+        INSERT INTO outbox (seq, evidence_id, kind, deployment_id, arm, observed_at, step, count)
+        VALUES (${NEXT_SEQ}, ${c.evidence_id}, 'requests', ${c.deployment_id}, ${c.arm}, ${c.observed_at}, ${c.step}, ${c.count})
         ON CONFLICT (deployment_id, arm, step) WHERE kind = 'requests' AND attempted = 0
         DO UPDATE SET count = outbox.count + excluded.count, observed_at = excluded.observed_at`);
     for (const f of failures)
       await tx.run(sql`
-        INSERT INTO outbox (evidence_id, kind, deployment_id, arm, observed_at, weight, session_hash)
-        VALUES (${f.evidence_id}, 'failed', ${f.deployment_id}, ${f.arm}, ${f.observed_at}, ${f.weight}, ${f.session_hash})`);
+        INSERT INTO outbox (seq, evidence_id, kind, deployment_id, arm, observed_at, weight, session_hash)
+        VALUES (${NEXT_SEQ}, ${f.evidence_id}, 'failed', ${f.deployment_id}, ${f.arm}, ${f.observed_at}, ${f.weight}, ${f.session_hash})`);
   });
 }
 
 /** Stores that a candidate is broken, once for each deployment. */
 export async function addBroken(db: Database, broken: Broken): Promise<void> {
   await db.transaction('prime.evidence.broken', async (tx) => {
-    const isNews =
-      await tx.run(sql`INSERT INTO broken_reported (deployment_id) VALUES (${broken.deployment_id})
+    const isNews = await tx.run(sql`INSERT INTO broken_reported (deployment_id, seq)
+      VALUES (${broken.deployment_id}, (SELECT coalesce(max(seq), 0) + 1 FROM broken_reported))
       ON CONFLICT (deployment_id) DO NOTHING`);
     if (isNews === 0) return;
-    await tx.run(sql`INSERT INTO outbox (evidence_id, kind, deployment_id, arm, observed_at, detail)
-      VALUES (${broken.evidence_id}, 'broken', ${broken.deployment_id}, ${broken.arm}, ${broken.observed_at}, ${broken.detail})`);
-    await tx.run(sql`DELETE FROM broken_reported WHERE rowid <=
-      (SELECT max(rowid) FROM broken_reported) - ${BROKEN_REPORTED_KEPT}`);
+    await tx.run(sql`INSERT INTO outbox (seq, evidence_id, kind, deployment_id, arm, observed_at, detail)
+      VALUES (${NEXT_SEQ}, ${broken.evidence_id}, 'broken', ${broken.deployment_id}, ${broken.arm}, ${broken.observed_at}, ${broken.detail})`);
+    await tx.run(sql`DELETE FROM broken_reported WHERE seq <=
+      (SELECT max(seq) FROM broken_reported) - ${BROKEN_REPORTED_KEPT}`);
   });
 }
 

@@ -16,8 +16,8 @@ export interface RoomRecord {
 export async function saveRoom(db: Database, record: RoomRecord): Promise<void> {
   const { asked, answer } = record;
   await db.transaction('prime.room.save', async (tx) => {
-    await tx.run(sql`INSERT INTO room (request_id, asked, answer, unloaded)
-      VALUES (${answer.request_id}, ${asked}, ${JSON.stringify(answer)}, ${JSON.stringify(record.unloaded)})
+    await tx.run(sql`INSERT INTO room (seq, request_id, asked, answer, unloaded)
+      VALUES ((SELECT coalesce(max(seq), 0) + 1 FROM room), ${answer.request_id}, ${asked}, ${JSON.stringify(answer)}, ${JSON.stringify(record.unloaded)})
       ON CONFLICT (request_id) DO UPDATE SET answer = excluded.answer, unloaded = excluded.unloaded`);
     await forgetOld(tx);
   });

@@ -52,7 +52,7 @@ export class LeaseTable {
     const granted = to === 'granted' && change.ttlMs !== undefined;
     const changes = await tx.run(sql`
       UPDATE leases SET state = ${to}, reason = ${reason},
-        granted_at = ${granted ? sql`${nowMs}` : sql`granted_at`}, expires_at = ${granted ? sql`${nowMs + (change.ttlMs ?? 0)}` : sql`expires_at`}
+        granted_at = ${granted ? sql`${nowMs}` : sql`granted_at`}, expires_at = ${granted ? sql`${Math.round(nowMs + (change.ttlMs ?? 0))}` : sql`expires_at`}
       WHERE lease_id = ${leaseId} AND state IN (${join(sourcesOf(LEASE_LIFECYCLE, to))})`);
     if (changes === 1) await this.#tell(tx, leaseId, to, change);
     return changes === 1;
@@ -83,7 +83,7 @@ export class LeaseTable {
 
   async renew(tx: Transaction, leaseId: string, nowMs: number, ttlMs: number): Promise<boolean> {
     const changes = await tx.run(
-      sql`UPDATE leases SET expires_at = ${nowMs + ttlMs} WHERE lease_id = ${leaseId} AND state IN (${join(RENEWABLE)})`,
+      sql`UPDATE leases SET expires_at = ${Math.round(nowMs + ttlMs)} WHERE lease_id = ${leaseId} AND state IN (${join(RENEWABLE)})`,
     );
     return changes === 1;
   }

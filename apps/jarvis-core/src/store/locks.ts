@@ -12,6 +12,11 @@ export interface LockRequest {
   readonly ttlMs: number;
 }
 
+/** Whole milliseconds: TTLs are seconds with a fraction, and Postgres keeps no fraction in a BIGINT. */
+function expiryMs({ nowMs, ttlMs }: Pick<LockRequest, 'nowMs' | 'ttlMs'>): number {
+  return Math.round(nowMs + ttlMs);
+}
+
 /** The number of a training slot's lock, null for other names. Slots are freed by the coordinator, never by time alone. */
 export function slotOf(name: string): number | null {
   const match = SLOT_NAME.exec(name);
@@ -35,13 +40,15 @@ export async function acquireLock(tx: Transaction, request: LockRequest): Promis
       throw new CodedError('not_found', `there is no slot ${name} (MAX_CONCURRENT_TRAINING_JOBS)`);
     await tx.run(sql`INSERT INTO locks (name, state, token) VALUES (${name}, 'free', 0)`);
   } else if (row.state === 'held' && row.holder === holder) {
-    await tx.run(sql`UPDATE locks SET expires_at = ${nowMs + ttlMs}, ttl_ms = ${ttlMs} WHERE name = ${name}`);
+    await tx.run(
+      sql`UPDATE locks SET expires_at = ${expiryMs(request)}, ttl_ms = ${Math.round(ttlMs)} WHERE name = ${name}`,
+    );
     return Number(row.token);
   } else if (row.state === 'held' && (slotOf(name) !== null || Number(row.expires_at) > nowMs)) {
     return null;
   }
   const granted = await tx.get<{ token: number | string }>(sql`
-    UPDATE locks SET state = 'held', holder = ${holder}, token = token + 1, expires_at = ${nowMs + ttlMs}, ttl_ms = ${ttlMs}
+    UPDATE locks SET state = 'held', holder = ${holder}, token = token + 1, expires_at = ${expiryMs(request)}, ttl_ms = ${Math.round(ttlMs)}
     WHERE name = ${name} AND (state IN (${join(sourcesOf(LOCK_LIFECYCLE, 'held'))}) OR expires_at <= ${nowMs}) RETURNING token`);
   return granted === undefined ? null : Number(granted.token);
 }
@@ -54,7 +61,9 @@ export async function renewLock(
   tx: Transaction,
   request: LockRequest & { readonly token: number },
 ): Promise<number | null> {
-  const { name, holder, token, nowMs, ttlMs } = request;
+  const { name, holder, token } = request;
+  const nowMs = Math.round(request.nowMs);
+  const ttlMs = Math.round(request.ttlMs);
   const late = slotOf(name) !== null;
   const renewed = await tx.get<{ ttl_ms: number | string }>(sql`
     UPDATE locks SET ttl_ms = COALESCE(ttl_ms, ${ttlMs}), expires_at = ${nowMs} + COALESCE(ttl_ms, ${ttlMs})

@@ -250,7 +250,7 @@ export class Queue implements CoordinatorStore {
       if (job === undefined || !REQUEUED_FROM.includes(job.state)) return false;
       const refund = !retry.spendsAttempt && job.state !== 'waiting_for_memory' ? 1 : 0;
       await this.#release(tx, jobId, retry.reason, nowMs);
-      const set = sql`, slot = NULL, lease_id = NULL, waiting_since = NULL, not_before = ${retry.notBeforeMs}, attempt = attempt - ${refund}, run_cursor = ${Math.max(Number(job.run_cursor), retry.runCursor ?? 0)}`;
+      const set = sql`, slot = NULL, lease_id = NULL, waiting_since = NULL, not_before = ${Math.round(retry.notBeforeMs)}, attempt = attempt - ${refund}, run_cursor = ${Math.max(Number(job.run_cursor), retry.runCursor ?? 0)}`;
       const moved = await this.#move(tx, {
         jobId,
         from: REQUEUED_FROM,

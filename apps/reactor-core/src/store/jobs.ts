@@ -69,7 +69,8 @@ export async function endJob(tx: Transaction, jobId: string, end: JobEnd): Promi
 }
 
 export async function setResumeAt(tx: Transaction, jobId: string, resumeAtMs: number | null): Promise<void> {
-  await tx.run(sql`UPDATE jobs SET resume_at_ms = ${resumeAtMs} WHERE job_id = ${jobId} AND outcome IS NULL`);
+  const wholeMs = resumeAtMs === null ? null : Math.round(resumeAtMs);
+  await tx.run(sql`UPDATE jobs SET resume_at_ms = ${wholeMs} WHERE job_id = ${jobId} AND outcome IS NULL`);
 }
 
 /** Jobs of our own whose time to be resumed has come. */

@@ -11,7 +11,7 @@ export const MIGRATIONS: readonly Migration[] = [
         job_id TEXT PRIMARY KEY, model_type TEXT NOT NULL, body_sha256 TEXT NOT NULL, owner TEXT NOT NULL,
         epochs INTEGER NOT NULL, config TEXT NOT NULL, checkpoint_enabled INTEGER NOT NULL, checkpoint_interval INTEGER NOT NULL,
         auto_deploy INTEGER NOT NULL, parent_version TEXT, seed BIGINT NOT NULL,
-        dataset_sha256 TEXT NOT NULL, dataset_rows INTEGER NOT NULL, estimated_seconds REAL NOT NULL,
+        dataset_sha256 TEXT NOT NULL, dataset_rows INTEGER NOT NULL, estimated_seconds DOUBLE PRECISION NOT NULL,
         outcome TEXT, model_version TEXT, error TEXT, resume_at_ms BIGINT,
         created_at TEXT NOT NULL, ended_at TEXT
       );
@@ -21,7 +21,7 @@ export const MIGRATIONS: readonly Migration[] = [
         last_attempt INTEGER NOT NULL, borrowed INTEGER NOT NULL,
         pid INTEGER, started_ticks BIGINT,
         events_offset BIGINT NOT NULL DEFAULT 0, bad_lines INTEGER NOT NULL DEFAULT 0,
-        epoch INTEGER NOT NULL DEFAULT 0, loss REAL, accuracy REAL, metrics TEXT NOT NULL DEFAULT '{}',
+        epoch INTEGER NOT NULL DEFAULT 0, loss DOUBLE PRECISION, accuracy DOUBLE PRECISION, metrics TEXT NOT NULL DEFAULT '{}',
         resumed_from_epoch INTEGER NOT NULL DEFAULT 0, checkpoint_epoch INTEGER NOT NULL DEFAULT 0,
         stop_asked TEXT, last_word TEXT, error TEXT,
         created_at TEXT NOT NULL, started_at TEXT, ended_at TEXT,

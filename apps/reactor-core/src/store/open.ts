@@ -1,9 +1,29 @@
-// Opens what Reactor Core keeps: one SQLite file under a lock that makes this process its only writer.
+// Opens what Reactor Core keeps, under locks that make this process its only writer.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Config, Part } from '@jarvis/runtime';
-import { createEventLog, type Database, type EventLog, openSqlite, takeHomeLock } from '@jarvis/store';
-import { MIGRATIONS } from './migrations.ts';
+import {
+  type Clock,
+  type Config,
+  type Logger,
+  type Part,
+  type Random,
+  type Service,
+  stopLost,
+} from '@jarvis/runtime';
+import { createEventLog, type Database, type EventLog, openDatabase, takeHomeLock } from '@jarvis/store';
+import { storePlace } from './place.ts';
+
+interface StoreNeeds {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+interface Life {
+  readonly parts: Part[];
+  readonly service: Service;
+}
 
 export interface Store {
   readonly db: Database;
@@ -11,12 +31,15 @@ export interface Store {
 }
 
 /** Makes the folders that are missing. Each opened thing is added to `parts`. Throws `service_unavailable` when another Reactor Core has it. */
-export async function openStore(paths: Config['paths'], parts: Part[]): Promise<Store> {
+export async function openStore({ config, clock, random, logger }: StoreNeeds, life: Life): Promise<Store> {
+  const { paths } = config;
+  const { parts, service } = life;
   for (const folder of [paths.reactor, paths.runs, paths.registry, paths.data])
     await mkdir(folder, { recursive: true, mode: 0o700 });
   const lock = takeHomeLock(join(paths.reactor, 'lock.db'), 'Reactor Core');
   parts.push({ name: 'home lock', stop: async () => lock.release() });
-  const db = await openSqlite({ path: join(paths.reactor, 'reactor-core.db'), migrations: MIGRATIONS });
+  const onLost = (): void => stopLost(service, logger);
+  const db = await openDatabase({ ...storePlace(config), clock, random, log: logger, onLost });
   parts.push({ name: 'store', stop: () => db.close() });
   return { db, events: createEventLog(db) };
 }

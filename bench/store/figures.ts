@@ -1,0 +1,61 @@
+// Rates of each round, their medians and ratios, and the table of them.
+import type { Contender } from './contenders.ts';
+
+export const TASKS = {
+  claim: 'claim + complete, two commits each',
+  single: 'insert, one row a commit',
+  batched: 'insert, 500 rows a commit',
+} as const;
+export type Task = keyof typeof TASKS;
+
+export interface Rate {
+  readonly engine: Contender['engine'];
+  readonly task: Task;
+  readonly round: number;
+  /** Per second. */
+  readonly ours: number;
+  readonly bare: number;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? 0;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
+}
+
+export interface Setting {
+  readonly rounds: number;
+  readonly windowMs: number;
+  readonly machine: string;
+  readonly postgres: string;
+}
+
+export function reportOf(rates: readonly Rate[], setting: Setting): string {
+  const lines = (['SQLite', 'Postgres'] as const).flatMap((engine) =>
+    (Object.keys(TASKS) as Task[]).flatMap((task) => {
+      const of = rates.filter((r) => r.engine === engine && r.task === task);
+      if (of.length === 0) return [];
+      const ratios = of.map((r) => r.ours / r.bare);
+      const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
+      const spread = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`;
+      return [
+        `| ${engine} | ${TASKS[task]} | ${whole(median(of.map((r) => r.ours)))} | ${whole(median(of.map((r) => r.bare)))} | ${median(ratios).toFixed(2)} (${spread}) |`,
+      ];
+    }),
+  );
+  return [
+    '# The store on both engines',
+    '',
+    'Made by `npm run bench:store -- --save`. Per second, durable at each commit, one caller; the same statements through our store',
+    'and through the bare engine (`node:sqlite`, `pg`), in turns within each round. What the ratio says holds better than',
+    'the rates: what disturbs one of a pair often disturbs both.',
+    '',
+    '| engine | what | ours | bare | ours / bare: median (least to greatest) |',
+    '| --- | --- | --- | --- | --- |',
+    ...lines,
+    '',
+    `${setting.rounds} rounds of ${setting.windowMs} ms for each. Postgres: ${setting.postgres}. Machine: ${setting.machine}.`,
+    '',
+  ].join('\n');
+}
