@@ -1,5 +1,6 @@
 // Programs that take a named lock to write something shared. They are paused for longer than the lock lives; what they
 // then write carries a token that is no longer the highest, and is refused where it is written.
+import type { LockRow } from '../core/tables.ts';
 import { Chance } from '../kernel/chance.ts';
 import { SimProcess } from '../kernel/process.ts';
 import { isRefused, type World } from '../world.ts';
@@ -20,7 +21,6 @@ export class LockUsers {
   #highestToken = 0;
   /** When the lock was last granted or renewed, as served. */
   #grantedAtMs = -Infinity;
-  #grantedToken = 0;
   #jumps = 0;
 
   constructor(world: World) {
@@ -47,10 +47,11 @@ export class LockUsers {
     this.#ask(
       user,
       () => {
-        const token = calls.acquire(NAME, user.name, TTL_MS);
-        if (token !== this.#grantedToken && this.#isFresh())
+        const another = this.#row()?.holder ?? user.name;
+        const fresh = this.#isFresh();
+        const token = this.#noting(() => calls.acquire(NAME, user.name, TTL_MS));
+        if (another !== user.name && fresh)
           this.#world.invariants.broken('lock', `${NAME} was granted while another's time was not over`);
-        this.#granted(token);
         return token;
       },
       (token) => {
@@ -74,10 +75,9 @@ export class LockUsers {
         user,
         () => {
           const fresh = this.#isFresh();
-          this.#world.calls.renew(held, TTL_MS);
+          this.#noting(() => this.#world.calls.renew(held, TTL_MS));
           if (!fresh && this.#jumps === this.#world.wallJumps)
             this.#world.invariants.broken('lock', `${NAME} was renewed after its time was over`);
-          this.#granted(token);
           return true;
         },
         (renewed) => {
@@ -99,19 +99,27 @@ export class LockUsers {
     const held = { name: NAME, holder: user.name, token };
     this.#ask(
       user,
-      () => {
-        const released = this.#world.calls.release(held);
-        if (token === this.#grantedToken) this.#grantedAtMs = -Infinity;
-        return released;
-      },
+      () => this.#world.calls.release(held),
       () => this.#idle(user),
     );
   }
 
-  #granted(token: number): void {
-    this.#grantedAtMs = this.#world.loop.nowMs;
-    this.#grantedToken = token;
-    this.#jumps = this.#world.wallJumps;
+  #row(): LockRow | undefined {
+    return this.#world.core.tables.locks.get(NAME);
+  }
+
+  /** Notes when the lock's time was last set, also when JARVIS Core died before it could say so. */
+  #noting<A>(work: () => A): A {
+    const before = this.#row()?.expiresAtMs ?? null;
+    try {
+      return work();
+    } finally {
+      const after = this.#row()?.expiresAtMs ?? null;
+      if (after !== null && after !== before) {
+        this.#grantedAtMs = this.#world.loop.nowMs;
+        this.#jumps = this.#world.wallJumps;
+      }
+    }
   }
 
   /** Whether the last grant's time is not over; a clock that was set makes that anybody's guess. */
