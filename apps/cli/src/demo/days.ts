@@ -1,6 +1,6 @@
 // What the three days bring, drawn from the pool.
 //
-//   pool    |-- two fifths --|------------- rest -------------|
+//   pool    |-- three tenths --|------------ rest ------------|
 //   day 1    said by people who repeat themselves: as many commands as day 2 has, all from these
 //   day 2                   each once
 //   day 3   the whole pool as an import, in which some intents carry another one's label
@@ -18,7 +18,7 @@ export interface DayPlan {
   readonly threshold: number;
 }
 
-const FIRST_DAY_SHARE = 0.4;
+const FIRST_DAY_SHARE = 0.3;
 const POISONED_SHARE = 0.3;
 const SESSION_COMMANDS_MAX = 4;
 
