@@ -1,8 +1,7 @@
 // The offline gate: candidate and champion on the same held-out rows, before any traffic.
 import { execFile } from 'node:child_process';
-import { copyFile, link, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { copyFile, link, mkdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { MODEL_MANIFEST_FILE } from '@jarvis/contracts';
@@ -41,8 +40,11 @@ export interface GateOptions {
 /** Throws when the artifacts cannot be scored: then nothing is known, and nothing is rolled out. */
 export async function runGate(options: GateOptions): Promise<GateResult> {
   const { blobs, candidate, champion, dataset, signal } = options;
-  const work = await mkdtemp(join(tmpdir(), 'jarvis-gate-'));
+  // Beside the data of the candidate's job, which one gate at a time reads: what a crash leaves there, the next one removes.
+  const work = join(dirname(dataset), 'gate');
+  await rm(work, { recursive: true, force: true });
   try {
+    await mkdir(work, { recursive: true, mode: 0o700 });
     const folders = [join(work, 'candidate'), join(work, 'champion')] as const;
     await layOut(blobs, candidate, folders[0]);
     await layOut(blobs, champion, folders[1]);

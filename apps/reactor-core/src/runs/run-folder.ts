@@ -1,6 +1,7 @@
 // The files of a job and its attempts, as docs/trainer-protocol.md has them:
 //   <runs>/<job_id>/dataset.ndjson
 //   <runs>/<job_id>/checkpoints/                    shared by the attempts
+//   <runs>/<job_id>/gate/                           while the offline gate scores its version
 //   <runs>/<job_id>/attempt-<n>/{job.json, owner.json, events.ndjson, output.log, heartbeat, artifact/}
 import { join } from 'node:path';
 import type { RunKey } from '../store/runs.ts';
