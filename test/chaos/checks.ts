@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from '@jarvis/testkit';
 import { getJson, type System } from './system.ts';
-import { type Account, waitingFiles } from './workload.ts';
+import { type Account, BAD_FILE, waitingFiles } from './workload.ts';
 
 const LOOK_EVERY_MS = 30;
 const SETTLE_LIMIT_MS = 240_000;
@@ -74,7 +74,8 @@ export async function checkSettled(system: System, account: Account): Promise<Fi
   if (stored !== account.experiences)
     broken.push(`${account.experiences} experiences were taken on, ${stored} are stored`);
   for (const name of await readdir(join(system.home, 'events', 'rejected')).catch(() => []))
-    broken.push(`the good file ${name} was set aside`);
+    if (!name.startsWith(BAD_FILE)) broken.push(`the good file ${name} was set aside`);
+  broken.push(...account.broken);
   let events = 0;
   for (const job of jobs) {
     const found = await checkStream(`${system.urls['jarvis-core']}/api/jobs/${job.job_id}/stream`, endOfJob);
@@ -87,6 +88,19 @@ export async function checkSettled(system: System, account: Account): Promise<Fi
     events += run.events;
     if (run.known && job.state !== 'cancelled')
       broken.push(...run.broken.map((text) => `Reactor Core, ${job.job_id} (${job.state}): ${text}`));
+  }
+  for (const run of account.ownRuns) {
+    const url = `${system.urls['reactor-core']}/api/training/stream/${run}`;
+    const found = await until(
+      `the end of ${run}`,
+      async () => {
+        const seen = await checkStream(url, endOfRun);
+        return seen.broken.length === 0 ? seen : null;
+      },
+      SETTLE_LIMIT_MS,
+    ).catch(() => checkStream(url, endOfRun));
+    events += found.events;
+    broken.push(...found.broken.map((text) => `Reactor Core, ${run}: ${text}`));
   }
   for (const service of ['jarvis-core'] as const) {
     // Repeated: the last step of a plan may be the one that answers this.

@@ -4,7 +4,7 @@ import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Experience, ModelType } from '@jarvis/contracts';
 import type { SeededRandom } from '@jarvis/testkit';
-import type { System } from './system.ts';
+import { getJson, type System } from './system.ts';
 
 const CALL_LIMIT_MS = 5_000;
 const RETRY_MS = 100;
@@ -13,6 +13,12 @@ const BATCH_EVERY_MS = 60;
 const FILE_EVERY_MS = 500;
 const COMMAND_EVERY_MS = 40;
 const JOB_EVERY_MS = 1_500;
+const OWN_RUN_EVERY_MS = 6_000;
+const DEPLOYMENT_EVERY_MS = 1_200;
+const BAD_FILE_EVERY_MS = 4_000;
+const LOOK_EVERY_MS = 1_000;
+/** What is dropped on purpose to be set aside begins so. */
+export const BAD_FILE = 'experiences_bad';
 /** Of all jobs, how many are cancelled at some time. */
 const CANCELLED_SHARE = 0.15;
 const CANCEL_AFTER_MS_MAX = 3_000;
@@ -24,6 +30,10 @@ export interface Account {
   experiences: number;
   /** Names of jobs whose submission was acknowledged. */
   readonly jobs: string[];
+  /** Names of runs that were started at Reactor Core. */
+  readonly ownRuns: string[];
+  /** Invariants that a service itself found broken. */
+  readonly broken: string[];
   commands: number;
 }
 
@@ -34,7 +44,7 @@ export interface Workload {
 }
 
 export function startWorkload(system: System, random: SeededRandom): Workload {
-  const account: Account = { experiences: 0, jobs: [], commands: 0 };
+  const account: Account = { experiences: 0, jobs: [], ownRuns: [], broken: [], commands: 0 };
   const ended = new AbortController();
   const world: World = { system, random, account, ended: ended.signal, names: 0 };
   const loops = [
@@ -42,6 +52,10 @@ export function startWorkload(system: System, random: SeededRandom): Workload {
     loop(world, FILE_EVERY_MS, dropFile),
     loop(world, COMMAND_EVERY_MS, command),
     loop(world, JOB_EVERY_MS, submitJob),
+    loop(world, OWN_RUN_EVERY_MS, startRunAtReactor),
+    loop(world, DEPLOYMENT_EVERY_MS, meddleWithDeployments),
+    loop(world, BAD_FILE_EVERY_MS, dropBadFile),
+    loop(world, LOOK_EVERY_MS, lookAtInvariants),
   ];
   return {
     account,
@@ -76,9 +90,18 @@ interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-/** Repeats until somebody answers with anything but "not now". */
-async function post(url: string, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+/** No status of HTTP: the people have gone home before anybody answered. */
+const GAVE_UP = 0;
+
+/** Repeats until somebody answers with anything but "not now"; or, for what need not be done, until `ended`. */
+async function post(
+  url: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+  ended?: AbortSignal,
+): Promise<Answer> {
   for (;;) {
+    if (ended?.aborted === true) return { status: GAVE_UP, body: {} };
     try {
       const response = await fetch(url, {
         method: 'POST',
@@ -198,6 +221,59 @@ async function submitJob(world: World): Promise<void> {
   if (world.random.unit() >= CANCELLED_SHARE) return;
   await pause(world.random.unit() * CANCEL_AFTER_MS_MAX);
   await post(`${core}/api/jobs/${body.job_id}/cancel`, {});
+}
+
+/** Without a token: Reactor Core takes slot and memory itself. Busy is an answer, and it is asked again. */
+async function startRunAtReactor(world: World): Promise<void> {
+  const body = {
+    job_id: nameOf(world, 'own-voice'),
+    model_type: 'voice',
+    experiences: batch(world, 'voice'),
+    epochs: 2,
+  };
+  const { status } = await post(
+    `${world.system.urls['reactor-core']}/api/training/start`,
+    body,
+    {},
+    world.ended,
+  );
+  if (status === 200) world.account.ownRuns.push(body.job_id);
+  else if (status !== GAVE_UP) throw new Error(`a run was refused with ${status}`);
+}
+
+/** Pauses and resumes what rolls; now and then everybody goes back, or to a version at once. What is refused is refused. */
+async function meddleWithDeployments(world: World): Promise<void> {
+  const reactor = world.system.urls['reactor-core'];
+  const answer = await getJson<{
+    deployments: { deployment_id: string; state: string; model_version: string }[];
+  }>(`${reactor}/api/deployments`);
+  const rolling = answer?.deployments.find((d) => d.state === 'rolling' || d.state === 'holding');
+  const draw = world.random.unit();
+  if (rolling !== undefined && draw < 0.4) {
+    await post(`${reactor}/api/deployments/${rolling.deployment_id}/pause`, {}, {}, world.ended);
+    await post(`${reactor}/api/deployments/${rolling.deployment_id}/resume`, {}, {}, world.ended);
+  } else if (draw < 0.5) await post(`${reactor}/api/models/rollback`, { model_type: 'nlu' }, {}, world.ended);
+  else if (answer?.deployments[0] !== undefined && draw < 0.6) {
+    const { model_version } = answer.deployments[0];
+    const body = { model_type: 'nlu', model_version, strategy: 'immediate' };
+    await post(`${reactor}/api/models/deploy`, body, {}, world.ended);
+  }
+}
+
+async function dropBadFile(world: World): Promise<void> {
+  const folder = join(world.system.home, 'events');
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, `${BAD_FILE}_${(world.names += 1)}.json`);
+  await writeFile(`${path}.part`, '{"not": "experiences"}');
+  await rename(`${path}.part`, path);
+}
+
+async function lookAtInvariants(world: World): Promise<void> {
+  const report = await getJson<{ broken: { invariant: string; message: string }[] }>(
+    `${world.system.urls['jarvis-core']}/api/invariants`,
+  );
+  for (const { invariant, message } of report?.broken ?? [])
+    world.account.broken.push(`${invariant} was broken under way: ${message}`);
 }
 
 /** Files that nobody has taken yet. */
