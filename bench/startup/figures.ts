@@ -69,7 +69,7 @@ export function reportOf(summary: Summary, machine: string): string {
     `| ratio within a round: median (least to greatest) | ${ratio.median} (${ratio.least} to ${ratio.greatest}) |`,
     `| the very first start: makes the home, compiles everything | ${first_start_ms} |`,
     '',
-    '| idle, 20 s after the start | proportional set size, MB | of that not backed by files, MB |',
+    '| idle, 8 s after the start | proportional set size, MB | of that not backed by files, MB |',
     '| --- | --- | --- |',
     ...memory.map((m) => `| ${m.name} | ${m.pss_mb} | ${m.anonymous_mb} |`),
     `| all four | ${total((m) => m.pss_mb)} | ${total((m) => m.anonymous_mb)} |`,

@@ -16,7 +16,7 @@ const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 const BARE = fileURLToPath(new URL('bare-fastify.ts', import.meta.url));
 const BARE_PROCESSES = 3;
 /** Garbage of the start is collected by then, and the trainer of the baseline is gone. */
-const SETTLE_MS = 20_000;
+const SETTLE_MS = 8_000;
 const SERVICES = ['jarvis-core', 'j-prime', 'reactor-core'] as const;
 
 /** Resolves with the milliseconds from the spawn to the line that `said` recognises. */
@@ -29,6 +29,7 @@ async function untilLine(child: ChildProcess, said: (line: string) => boolean): 
 }
 
 async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return;
   const exited = once(child, 'exit');
   child.kill('SIGTERM');
   await exited;
@@ -74,6 +75,16 @@ async function startOurs(home: string): Promise<{ child: ChildProcess; ms: numbe
   return { child, ms: await untilLine(child, (line) => line.includes('3/3 operational')), ports };
 }
 
+/** npm does not wait for what it started. */
+async function stopOurs(home: string): Promise<void> {
+  const child = spawn('npx', ['jarvis', 'down'], {
+    cwd: REPOSITORY,
+    env: { ...process.env, JARVIS_HOME: home },
+    stdio: 'ignore',
+  });
+  await once(child, 'exit');
+}
+
 async function memoryOf(home: string, ports: readonly number[]): Promise<Memory[]> {
   const record = JSON.parse(await readFile(join(home, 'supervisor.json'), 'utf8')) as { pid: number };
   const pids: [string, number][] = [['supervisor', record.pid]];
@@ -105,6 +116,7 @@ async function measure(rounds: number): Promise<{ rounds: Round[]; memory: Memor
         await new Promise((done) => setTimeout(done, SETTLE_MS));
         memory = await memoryOf(folder, ports);
       }
+      await stopOurs(folder);
       await end(child);
     }
     return { rounds: measured, memory };
