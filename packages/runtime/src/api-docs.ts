@@ -7,7 +7,6 @@ import { CodedError } from '@jarvis/contracts';
 import { z } from 'zod';
 import type { HttpServer } from './http-server.ts';
 
-const FOLDER = join(dirname(fileURLToPath(import.meta.resolve('@fastify/swagger-ui'))), 'static');
 /** What the page asks for, and as what it is sent. */
 const FILES: Readonly<Record<string, string>> = {
   'swagger-ui.css': 'text/css; charset=utf-8',
@@ -34,8 +33,12 @@ export function addApiDocs(server: HttpServer, title: string): void {
     return reply
       .header('cache-control', `public, max-age=${CACHE_SECONDS}`)
       .type(type)
-      .send(createReadStream(join(FOLDER, file)));
+      .send(createReadStream(join(folderOfFiles(), file)));
   });
+}
+
+function folderOfFiles(): string {
+  return join(dirname(fileURLToPath(import.meta.resolve('@fastify/swagger-ui'))), 'static');
 }
 
 const initializer = `SwaggerUIBundle({ url: '/openapi.json', dom_id: '#docs', deepLinking: true, tryItOutEnabled: true });\n`;

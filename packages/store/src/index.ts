@@ -4,6 +4,5 @@ export * from './event-log.ts';
 export * from './home-lock.ts';
 export type { MigrationReport } from './migrations.ts';
 export * from './open-database.ts';
-export * from './postgres.ts';
 export * from './sqlite.ts';
 export * from './store-program.ts';

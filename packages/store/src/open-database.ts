@@ -1,9 +1,9 @@
-// Which engine a service keeps its data in: Postgres where DATABASE_URL is set, else one SQLite file.
+// Which engine a service keeps its data in: Postgres where DATABASE_URL is set, else one SQLite file. The driver of
+// Postgres is loaded only where it is used: it costs a service some 20 ms of its start.
 import type { CodedError } from '@jarvis/contracts';
 import type { Database, Migration } from './database.ts';
 import type { MigrationReport } from './migrations.ts';
-import { openPostgres, type StoreClock, type StoreLog, type StoreRandom } from './postgres.ts';
-import { rehearsePostgres } from './postgres-migrate.ts';
+import type { StoreClock, StoreLog, StoreRandom } from './postgres-writer.ts';
 import { openSqlite, rehearseSqlite } from './sqlite.ts';
 
 export interface StorePlace {
@@ -28,15 +28,15 @@ export interface OpenOptions extends StorePlace {
 /** Brings the store up to date. Throws `service_unavailable` when another process has it, or when it is away. */
 export async function openDatabase(options: OpenOptions): Promise<Database> {
   const { databaseUrl, file, migrations } = options;
-  return databaseUrl === null
-    ? openSqlite({ path: file, migrations })
-    : openPostgres({ ...options, url: databaseUrl });
+  if (databaseUrl === null) return openSqlite({ path: file, migrations });
+  const { openPostgres } = await import('./postgres.ts');
+  return openPostgres({ ...options, url: databaseUrl });
 }
 
 /** What opening would apply: really done, on a copy or in a transaction that is rolled back, so that nothing is changed. */
 export async function rehearseMigrations(place: StorePlace): Promise<MigrationReport> {
   const { databaseUrl, file, migrations } = place;
-  return databaseUrl === null
-    ? rehearseSqlite({ path: file, migrations })
-    : rehearsePostgres({ ...place, url: databaseUrl });
+  if (databaseUrl === null) return rehearseSqlite({ path: file, migrations });
+  const { rehearsePostgres } = await import('./postgres-migrate.ts');
+  return rehearsePostgres({ ...place, url: databaseUrl });
 }

@@ -9,8 +9,6 @@ import { Serial } from './serial.ts';
 import { type Answer, OpenTransaction } from './transaction.ts';
 import { valuesOf } from './values.ts';
 
-export type { PostgresOptions, StoreClock, StoreLog, StoreRandom } from './postgres-writer.ts';
-
 const READERS_MAX = 4;
 const READER_IDLE_MS = 60_000;
 /** Statements that a session keeps parsed; what comes after them is parsed each time. */

@@ -6,7 +6,6 @@ import { CodedError, ERROR_CODES } from '@jarvis/contracts';
 import { takeHomeLock } from './home-lock.ts';
 import type { MigrationReport } from './migrations.ts';
 import { type OpenOptions, openDatabase, rehearseMigrations } from './open-database.ts';
-import { dropSchema } from './postgres-migrate.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_UNAVAILABLE = 69;
@@ -69,6 +68,7 @@ async function drop({ databaseUrl, schema, service }: StoreProgramOptions): Prom
       'invalid_request',
       'only schemas of a demo are dropped: DATABASE_URL and a DATABASE_SCHEMA_PREFIX that begins with demo_ are needed',
     );
+  const { dropSchema } = await import('./postgres-migrate.ts');
   await dropSchema({ url: databaseUrl, schema, service });
   return { dropped: schema };
 }
