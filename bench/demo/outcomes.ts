@@ -1,6 +1,4 @@
 // What came of each demo, held against what a demo has to reach, and the table of all of them.
-import { writeFile } from 'node:fs/promises';
-
 /** Of the demo's --json, what is looked at here. */
 interface Summary {
   readonly accuracy: { readonly before: number; readonly first: number; readonly second: number };
@@ -97,8 +95,4 @@ function gainsOf({ accuracy }: Summary): { first: number; second: number } {
 
 function points(part: number): string {
   return (part * 100).toFixed(1);
-}
-
-export async function saveReport(path: string, report: string): Promise<void> {
-  await writeFile(path, report);
 }

@@ -3,11 +3,12 @@
 //   npm run proof:demo [-- --seeds N] [-- --from SEED] [-- --parts shipped,healthy,clinc150] [-- --save]
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { availableParallelism, cpus } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Outcome, reportOf, saveReport, shortfalls } from './outcomes.ts';
+import { describeMachine } from '@jarvis/testkit';
+import { type Outcome, reportOf, shortfalls } from './outcomes.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 const CLI = join(REPOSITORY, 'apps/cli/bin/jarvis.js');
@@ -56,12 +57,12 @@ function runDemo(part: Part, seed: number): Promise<Outcome> {
   const options = { timeout: DEMO_LIMIT_MS, maxBuffer: OUTPUT_BYTES_MAX };
   return new Promise((done) => {
     execFile(process.execPath, args, options, (error, stdout, stderr) => {
-      const part_ = { part: part.title, healthy: part.healthy, seed };
+      const told = { part: part.title, healthy: part.healthy, seed };
       const trouble = error === null ? '' : stderr.trim().slice(-2000) || error.message;
       try {
-        done({ ...part_, trouble, summary: JSON.parse(stdout) as Outcome['summary'] });
+        done({ ...told, trouble, summary: JSON.parse(stdout) as Outcome['summary'] });
       } catch {
-        done({ ...part_, trouble: trouble || 'no summary on stdout', summary: null });
+        done({ ...told, trouble: trouble || 'no summary on stdout', summary: null });
       }
     });
   });
@@ -78,6 +79,11 @@ async function main(): Promise<number> {
   });
   const wanted = values.parts.split(',');
   const parts = partsOf(process.env['JARVIS_CLINC150_SMALL'] ?? CLINC150_SMALL);
+  const unknown = wanted.filter((name) => !parts.some((p) => p.name === name));
+  if (unknown.length > 0)
+    throw new Error(
+      `there is no part ${unknown.join(', ')}: it has to be ${parts.map((p) => p.name).join(', ')}`,
+    );
   const missing = parts.filter((p) => wanted.includes(p.name) && p.data !== null && !existsSync(p.data));
   for (const { name, data } of missing)
     process.stdout.write(`skipped: ${name}: no data at ${data}; set JARVIS_CLINC150_SMALL\n`);
@@ -93,10 +99,10 @@ async function main(): Promise<number> {
       );
     }
   }
-  const machine = `${cpus()[0]?.model.trim()}, ${availableParallelism()} threads, Node ${process.version}`;
+  const machine = describeMachine();
   const report = reportOf(outcomes, machine);
   process.stdout.write(report);
-  if (values.save) await saveReport(join(REPOSITORY, 'bench/results/demo-seeds.md'), report);
+  if (values.save) await writeFile(join(REPOSITORY, 'bench/results/demo-seeds.md'), report);
   const skippedIsFailure = process.env['REQUIRE_ALL'] === '1' && missing.length > 0;
   return skippedIsFailure || outcomes.some((o) => shortfalls(o).length > 0) ? 1 : 0;
 }

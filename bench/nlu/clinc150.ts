@@ -4,11 +4,12 @@
 //   npm run bench:nlu [-- --json] [-- --save] [-- --data FILE] [-- --epochs N] [-- --seed N]
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { loadModel } from '@jarvis/model-kinds';
+import { describeMachine } from '@jarvis/testkit';
 import { type LabelledText, readLabelledTexts } from './labelled-texts.ts';
 import { type BenchResult, paperTable, saveResults } from './report.ts';
 import { trainOnce } from './train-once.ts';
@@ -62,7 +63,7 @@ async function measure(rows: readonly LabelledText[], epochs: number, seed: numb
     const test = rows.filter(({ split }) => split === 'test');
     if (test.length === 0) throw new Error('the data has no rows of split "test" to score');
     const labels = new Set(rows.map(({ label }) => label)).size;
-    const machine = `${cpus()[0]?.model.trim()}, ${availableParallelism()} threads, Node ${process.version}`;
+    const machine = describeMachine();
     return { ...(await score(artifactDir, test)), seconds, epochs, seed, rows: rows.length, labels, machine };
   } finally {
     await rm(work, { recursive: true, force: true });

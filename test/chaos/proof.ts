@@ -2,10 +2,11 @@
 // classes run and people use the assistant. Exit code 1 when anything did not hold.
 //   [-- --kills 300] [-- --seed 1] [-- --no-failpoints] [-- --limit SECONDS] [-- --save]
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { describeMachine } from '@jarvis/testkit';
 import { everyFailpoint, RARE_STEPS } from './faults.ts';
 import { type Ordeal, undergo } from './ordeal.ts';
 
@@ -55,7 +56,7 @@ const ordeal = await undergo({
   planLimitMs: Number(values.limit) * 1000,
   say: (line) => void process.stderr.write(`${line}\n`),
 });
-const machine = `${cpus()[0]?.model.trim()}, ${availableParallelism()} threads, Node ${process.version}`;
+const machine = describeMachine();
 const report = [
   '# Whatever dies',
   '',

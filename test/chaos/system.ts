@@ -3,11 +3,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, readlink } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ServiceName } from '@jarvis/contracts';
-import { until } from '@jarvis/testkit';
+import { freePorts, until } from '@jarvis/testkit';
+import { getJsonWithin } from '../get-json.ts';
 
 const CLI = fileURLToPath(new URL('../../apps/cli/bin/jarvis.js', import.meta.url));
 const SMALL_TRAINER = fileURLToPath(new URL('small-trainer.ts', import.meta.url));
@@ -143,14 +143,8 @@ export async function makeSystem(
   };
 }
 
-/** Null when it does not answer, or not with 2xx. */
-export async function getJson<T>(url: string): Promise<T | null> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(CALL_LIMIT_MS) });
-    return response.ok ? ((await response.json()) as T) : null;
-  } catch {
-    return null;
-  }
+export function getJson<T>(url: string): Promise<T | null> {
+  return getJsonWithin<T>(url, CALL_LIMIT_MS);
 }
 
 /** Until all three answer. */
@@ -165,14 +159,6 @@ export async function untilUp(system: System, limitMs: number): Promise<void> {
     },
     limitMs,
   );
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
-  return ports;
 }
 
 interface Row {

@@ -3,8 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { getJsonWithin } from '../get-json.ts';
 
 const CLI = fileURLToPath(new URL('../../apps/cli/bin/jarvis.js', import.meta.url));
+const CALL_LIMIT_MS = 2_000;
 const OUTPUT_CHARS_MAX = 1_000_000;
 
 export interface DemoRun {
@@ -37,11 +39,6 @@ export async function findHome(folder: string): Promise<string | null> {
   return null;
 }
 
-export async function getJson<T>(url: string): Promise<T | null> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
-    return response.ok ? ((await response.json()) as T) : null;
-  } catch {
-    return null;
-  }
+export function getJson<T>(url: string): Promise<T | null> {
+  return getJsonWithin<T>(url, CALL_LIMIT_MS);
 }

@@ -1,10 +1,10 @@
 // The command line as a real program: in a folder of its own, on ports of its own, with nothing of this machine's settings.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { tempFolder, until } from '@jarvis/testkit';
+import { freePorts, tempFolder, until } from '@jarvis/testkit';
 
 const CLI = fileURLToPath(new URL('../bin/jarvis.js', import.meta.url));
 /** A whole start of the services on a machine that has much else to do. */
@@ -105,21 +105,6 @@ function startCli(args: readonly string[], env: Env, cwd: string): Running {
     );
   };
   return { child, ended, stdout: () => stdout, stderr: () => stderr, says };
-}
-
-/** Ports that nobody listens on, asked for together so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 export async function isListening(port: number): Promise<boolean> {

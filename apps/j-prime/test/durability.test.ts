@@ -4,8 +4,9 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { exited } from '@jarvis/testkit';
 import { fixtureModel, TRIP_WORD } from './fixture-models.ts';
-import { exited, makeWorld, spawnPrime, startPrime, until, type World } from './harness.ts';
+import { makeWorld, spawnPrime, startPrime, until, type World } from './harness.ts';
 
 const v1 = fixtureModel({ version: 'v0.1.0', intent: 'one' });
 const v2 = fixtureModel({ version: 'v0.2.0', intent: 'two' });

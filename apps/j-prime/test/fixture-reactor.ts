@@ -1,13 +1,13 @@
 // A small Reactor Core: a real HTTP server with a stream of routes, artifacts by digest, and a judge that keeps what it hears.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Evidence, evidenceBatchSchema, type Route, type Routes } from '@jarvis/contracts';
+import { ReturningServer } from '@jarvis/testkit';
 import type { FixtureModel } from './fixture-models.ts';
 
 /** What the judge does with a batch. `deaf`: it takes it, and the answer is lost. */
 export type Judge = 'hears' | 'away' | 'deaf';
 
-export class FixtureReactor {
+export class FixtureReactor extends ReturningServer {
   readonly blobs = new Map<string, Buffer>();
   /** Every batch as it came, repetitions too. */
   readonly batches: Evidence[][] = [];
@@ -16,28 +16,10 @@ export class FixtureReactor {
   refuses: string | null = null;
   artifactRequests = 0;
   #routes: Routes = { revision: 0, routes: [] };
-  #server: Server | null = null;
-  #port = 0;
   readonly #streams = new Set<ServerResponse>();
 
-  get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
-  }
-
-  /** Starts, or comes back on the port that it had. */
-  async start(): Promise<void> {
-    const server = createServer((req, res) => void this.#answer(req, res));
-    await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
-    this.#port = (server.address() as AddressInfo).port;
-    this.#server = server;
-  }
-
-  async stop(): Promise<void> {
-    const server = this.#server;
-    this.#server = null;
-    if (server === null) return;
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+  override async stop(): Promise<void> {
+    await super.stop();
     this.#streams.clear();
   }
 
@@ -86,7 +68,7 @@ export class FixtureReactor {
     return `id: ${this.#routes.revision}\nevent: routes\ndata: ${JSON.stringify(this.#routes)}\n\n`;
   }
 
-  async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  protected async answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     if (req.url === '/api/routes/stream') {
       res.writeHead(200, { 'content-type': 'text/event-stream' });
       this.#streams.add(res);

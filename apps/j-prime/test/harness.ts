@@ -2,8 +2,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
@@ -18,6 +16,7 @@ import {
   type Problem,
 } from '@jarvis/contracts';
 import { type Config, readConfig, silentLogger, systemClock, systemRandom } from '@jarvis/runtime';
+import { freePort } from '@jarvis/testkit';
 import { type JPrime, startJPrime } from '../src/app.ts';
 import { FixtureReactor } from './fixture-reactor.ts';
 
@@ -93,20 +92,6 @@ export async function spawnPrime(world: World): Promise<Client & { child: ChildP
     ),
   );
   return Object.assign(client, { child });
-}
-
-export async function exited(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null)
-    await new Promise((resolve) => child.once('exit', resolve));
-  return child.exitCode;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 export class Client {

@@ -1,46 +1,15 @@
-// What the fixture services share: a real HTTP server that can go away and come back on the port that it had.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+// What the fixture services share beside going away and coming back: their health, and how they answer.
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Health, ServiceName } from '@jarvis/contracts';
+import { ReturningServer } from '@jarvis/testkit';
 
-export abstract class FixtureServer {
+export abstract class FixtureServer extends ReturningServer {
   readonly service: ServiceName;
-  #server: Server | null = null;
-  #port = 0;
 
   constructor(service: ServiceName) {
+    super();
     this.service = service;
   }
-
-  get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
-  }
-
-  async start(): Promise<void> {
-    const server = createServer((req, res) => {
-      this.answer(req, res).catch((error: unknown) => {
-        if (!res.headersSent) json(res, 500, { error: String(error) });
-        else res.destroy();
-      });
-    });
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(this.#port, '127.0.0.1', resolve);
-    });
-    this.#port = (server.address() as AddressInfo).port;
-    this.#server = server;
-  }
-
-  async stop(): Promise<void> {
-    const server = this.#server;
-    this.#server = null;
-    if (server === null) return;
-    const closed = new Promise((resolve) => server.close(resolve));
-    server.closeAllConnections();
-    await closed;
-  }
-
-  protected abstract answer(req: IncomingMessage, res: ServerResponse): Promise<void>;
 
   protected health(): Health {
     return {

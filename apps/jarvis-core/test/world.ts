@@ -3,12 +3,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Config, readConfig, silentLogger, systemClock, systemRandom } from '@jarvis/runtime';
-import { until } from '@jarvis/testkit';
+import { exited, freePort, until } from '@jarvis/testkit';
 import { startJarvisCore } from '../src/app.ts';
 import { Client } from './client.ts';
 import { FixturePrime } from './fixture-prime.ts';
@@ -129,18 +128,4 @@ export async function spawnCore(world: World, environment: Variables = {}): Prom
     );
   });
   return Object.assign(client, { child, output, kill });
-}
-
-export async function exited(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null)
-    await new Promise((resolve) => child.once('exit', resolve));
-  return child.exitCode;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,8 +1,9 @@
 // Reactor Core goes and comes back while trainers run: none is started twice, and no event is lost or doubled.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { exited } from '@jarvis/testkit';
 import type { JobEvent } from './client.ts';
-import { exited, makeWorld, type World } from './harness.ts';
+import { makeWorld, type World } from './harness.ts';
 import { until } from './until.ts';
 
 const atCheckpoint = (event: JobEvent): boolean => event.name === 'checkpoint';

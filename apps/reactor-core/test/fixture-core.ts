@@ -1,6 +1,5 @@
 // A small JARVIS Core: a real HTTP server that grants slot locks and memory leases as the contract says, and remembers.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   CodedError,
   type Lease,
@@ -10,6 +9,7 @@ import {
   lockHeldRequestSchema,
 } from '@jarvis/contracts';
 import { problemOf } from '@jarvis/runtime';
+import { ReturningServer } from '@jarvis/testkit';
 
 const TTL_SECONDS = 60;
 
@@ -18,35 +18,13 @@ interface Held {
   holder: string | null;
 }
 
-export class FixtureCore {
+export class FixtureCore extends ReturningServer {
   readonly locks = new Map<string, Held>();
   readonly leases = new Map<string, Lease>();
   /** What a lease that is asked for becomes. */
   grants: LeaseState = 'granted';
   /** Every call that changes something, as `acquire training/0`. */
   readonly calls: string[] = [];
-  #server: Server | null = null;
-  #port = 0;
-
-  get url(): string {
-    return `http://127.0.0.1:${this.#port}`;
-  }
-
-  /** Starts, or comes back on the port that it had. */
-  async start(): Promise<void> {
-    const server = createServer((req, res) => void this.#respond(req, res));
-    await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve));
-    this.#port = (server.address() as AddressInfo).port;
-    this.#server = server;
-  }
-
-  async stop(): Promise<void> {
-    const server = this.#server;
-    this.#server = null;
-    if (server === null) return;
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  }
 
   /** Somebody else takes a slot, whoever has it. */
   take(name: string, holder: string): number {
@@ -69,7 +47,7 @@ export class FixtureCore {
     );
   }
 
-  async #respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  protected async answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of req) chunks.push(chunk as Buffer);
     const text = Buffer.concat(chunks).toString('utf8');

@@ -7,7 +7,6 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,6 +20,7 @@ import {
   systemClock,
   systemRandom,
 } from '@jarvis/runtime';
+import { exited, freePort } from '@jarvis/testkit';
 import { startReactorCore } from '../src/app.ts';
 import { Client } from './client.ts';
 import { commands } from './experiences.ts';
@@ -167,20 +167,6 @@ async function startProgram(home: string, env: Env): Promise<ReactorProgram> {
     await exited(child);
   };
   return Object.assign(client, { child, kill });
-}
-
-export async function exited(child: ChildProcess): Promise<number | null> {
-  if (child.exitCode === null && child.signalCode === null)
-    await new Promise((resolve) => child.once('exit', resolve));
-  return child.exitCode;
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function lines(path: string): Promise<string[]> {

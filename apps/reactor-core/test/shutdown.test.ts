@@ -1,8 +1,9 @@
 // A shutdown asks trainers to checkpoint, or leaves them; either way nothing is started once it has begun.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { exited } from '@jarvis/testkit';
 import type { JobEvent } from './client.ts';
-import { exited, makeWorld } from './harness.ts';
+import { makeWorld } from './harness.ts';
 import { until } from './until.ts';
 
 const atCheckpoint = (event: JobEvent): boolean => event.name === 'checkpoint';

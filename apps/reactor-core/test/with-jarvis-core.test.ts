@@ -4,8 +4,9 @@ import { spawn } from 'node:child_process';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { leasesSchema, locksSchema } from '@jarvis/contracts';
+import { exited, freePort } from '@jarvis/testkit';
 import { Client } from './client.ts';
-import { exited, freePort, makeWorld, type World } from './harness.ts';
+import { makeWorld, type World } from './harness.ts';
 import { until } from './until.ts';
 
 const CORE_MAIN = fileURLToPath(new URL('../../jarvis-core/src/main.ts', import.meta.url));

@@ -1,14 +1,13 @@
 // A home, three free ports, and a supervisor over small but real services.
 import { readEnvironment, type ServiceName } from '@jarvis/contracts';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type DetachedProcess, ensureHome, spawnDetached } from '@jarvis/process';
 import { systemClock } from '@jarvis/runtime';
+import { freePorts } from '@jarvis/testkit';
 import {
   startSupervisor,
   type Supervisor,
@@ -115,14 +114,6 @@ export async function fixture(t: TestContext, settings: Env = {}): Promise<Fixtu
       return child;
     },
   };
-}
-
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }
 
 async function untilAnswers(port: number): Promise<void> {
