@@ -76,7 +76,8 @@ interface World {
 
 async function loop(world: World, everyMs: number, act: (world: World) => Promise<void>): Promise<void> {
   while (!world.ended.aborted) {
-    await act(world);
+    // One answer that is wrong ends neither the ordeal nor what this person goes on to ask for.
+    await act(world).catch((error: unknown) => world.account.broken.push(String(error)));
     await pause(everyMs);
   }
 }
@@ -231,14 +232,10 @@ async function startRunAtReactor(world: World): Promise<void> {
     experiences: batch(world, 'voice'),
     epochs: 2,
   };
-  const { status } = await post(
-    `${world.system.urls['reactor-core']}/api/training/start`,
-    body,
-    {},
-    world.ended,
-  );
+  const url = `${world.system.urls['reactor-core']}/api/training/start`;
+  const { status, body: answer } = await post(url, body, {}, world.ended);
   if (status === 200) world.account.ownRuns.push(body.job_id);
-  else if (status !== GAVE_UP) throw new Error(`a run was refused with ${status}`);
+  else if (status !== GAVE_UP) throw new Error(`a run was refused with ${status}: ${JSON.stringify(answer)}`);
 }
 
 /** Pauses and resumes what rolls; now and then everybody goes back, or to a version at once. What is refused is refused. */

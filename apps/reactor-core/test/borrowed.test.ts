@@ -158,3 +158,18 @@ test('what could not be given back while JARVIS Core was away goes back when it 
   await world.core.start();
   await until('slot and lease to be back', () => world.core.isClear);
 });
+
+test('a lost attempt whose slot is not back yet is followed by one with a newer token', async (t) => {
+  const world = await makeWorld(t, { env: { AUTO_RESUME_FAILED_TRAINING: 'false' } });
+  const reactor = await world.start();
+  const body = world.body({ ...noToken, mode: 'held' });
+  await reactor.start(body);
+  await reactor.eventsUntil('job-1', (e) => e.name === 'checkpoint');
+  await world.core.stop();
+  await world.killTrainers();
+  await reactor.eventsUntil('job-1', (e) => e.data['status'] === 'lost');
+  await world.core.start();
+  assert.equal((await reactor.start(body)).attempt, 2);
+  const [run] = await reactor.runs('?live=true');
+  assert.equal(run?.token, 2);
+});

@@ -93,7 +93,8 @@ export class FixtureCore extends ReturningServer {
       const { holder } = lockAcquireSchema.parse(body);
       if (held.holder !== null && held.holder !== holder)
         throw new CodedError('lock_held', `${held.holder} has it`, { active_job_id: held.holder });
-      return { name, holder, token: this.take(name, holder), ttl_seconds: TTL_SECONDS };
+      const token = held.holder === holder ? held.token : this.take(name, holder);
+      return { name, holder, token, ttl_seconds: TTL_SECONDS };
     }
     const { holder, token } = lockHeldRequestSchema.parse(body);
     const isHeld = held.holder === holder && held.token === token;

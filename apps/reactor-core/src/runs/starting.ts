@@ -14,7 +14,9 @@ import {
   findRun,
   highestToken,
   insertRun,
+  listUnreturned,
   type RunRow,
+  setReturned,
   takeToken,
 } from '../store/runs.ts';
 import { championOf } from '../store/versions.ts';
@@ -131,6 +133,7 @@ export class Starting {
 
   async #startBorrowing(job: NewJob, known: JobRow | undefined): Promise<TrainingStarted> {
     const { broker } = this.#options;
+    await this.#giveBackOf(job.job_id);
     const borrowed = await broker.borrow(job.job_id, job.model_type);
     const { slot, token, leaseId } = borrowed;
     try {
@@ -145,6 +148,18 @@ export class Starting {
     } catch (error) {
       await broker.giveBack({ job_id: job.job_id, slot, token, lease_id: leaseId });
       throw error;
+    }
+  }
+
+  /** To its holder a slot's lock is granted with the token that it has: that of an ended attempt would be stale. */
+  async #giveBackOf(jobId: string): Promise<void> {
+    const { db, broker } = this.#options;
+    for (const run of (await listUnreturned(db)).filter((r) => r.job_id === jobId)) {
+      if (!(await broker.giveBack(run)))
+        throw new CodedError('service_unavailable', 'JARVIS Core is away: it gives slot and memory', {
+          retry_after_seconds: BUSY_RETRY_SECONDS,
+        });
+      await db.transaction('reactor.run.returned', (tx) => setReturned(tx, run));
     }
   }
 
