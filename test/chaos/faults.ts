@@ -1,4 +1,4 @@
-// The two ways in which the system is hurt: a kill at each named step, and kills at random moments.
+// How the system is hurt: a kill at each named step, hangs at some, replies that are lost, and kills at random moments.
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -40,14 +40,53 @@ export const RARE_STEPS: ReadonlySet<string> = new Set([
 
 /** A kill before and after each step, the rare ones apart. */
 export function everyFailpoint(): FailpointEntry[] {
+  return atEveryStep('kill');
+}
+
+function atEveryStep(action: 'kill' | 'hang'): FailpointEntry[] {
   return STEPS.filter((step) => !RARE_STEPS.has(step)).flatMap((step) =>
-    (['before', 'after'] as const).map((moment): FailpointEntry => ({ action: 'kill', step, moment })),
+    (['before', 'after'] as const).map((moment): FailpointEntry => ({ action, step, moment })),
   );
+}
+
+/** At steps that this seed draws a process hangs: it lives, holds what it holds, and answers nobody. */
+export function someHangs(random: SeededRandom, count: number): FailpointEntry[] {
+  return draw(atEveryStep('hang'), random, count);
+}
+
+/** Calls of people and between the services whose work is done and whose answer never arrives. */
+const LOSABLE_REPLIES = [
+  'jarvis-core POST /api/experiences',
+  'jarvis-core POST /api/jobs',
+  'jarvis-core POST /api/jobs/:id/cancel',
+  'jarvis-core POST /api/feedback',
+  'jarvis-core POST /api/locks/:name/acquire',
+  'jarvis-core POST /api/locks/:name/release',
+  'jarvis-core POST /api/leases',
+  'jarvis-core DELETE /api/leases/:id',
+  'reactor-core POST /api/training/start',
+  'reactor-core POST /api/evidence',
+] as const;
+
+/** Each of them is lost the first time and the third. */
+export function everyLostReply(): FailpointEntry[] {
+  return LOSABLE_REPLIES.flatMap((request) =>
+    [1, 3].map((passing): FailpointEntry => ({ action: 'lose_reply', request, passing })),
+  );
+}
+
+/** `count` of them, no one twice. */
+export function draw<T>(items: readonly T[], random: SeededRandom, count: number): T[] {
+  return items
+    .map((item) => ({ item, at: random.unit() }))
+    .sort((a, b) => a.at - b.at)
+    .slice(0, count)
+    .map(({ item }) => item);
 }
 
 export interface Plan {
   readonly path: string;
-  /** `step:moment` of those that have not fired. */
+  /** Those that have not fired, in words. */
   pending(): string[];
 }
 
@@ -56,11 +95,15 @@ export async function writePlan(folder: string, entries: readonly FailpointEntry
   await writeFile(path, JSON.stringify(entries));
   return {
     path,
-    pending: () =>
-      entries.flatMap((entry, i) =>
-        existsSync(markOf(path, i)) || entry.action === 'lose_reply' ? [] : [`${entry.step}:${entry.moment}`],
-      ),
+    pending: () => entries.flatMap((entry, i) => (existsSync(markOf(path, i)) ? [] : [nameOf(entry)])),
   };
+}
+
+/** `kill before core.job.end`, `lost reply of jarvis-core POST /api/jobs`. */
+function nameOf(entry: FailpointEntry): string {
+  return entry.action === 'lose_reply'
+    ? `lost reply of ${entry.request} (${entry.passing ?? 1})`
+    : `${entry.action} ${entry.moment} ${entry.step}`;
 }
 
 /** `count` kills; answers how many each victim had. */

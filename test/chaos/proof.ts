@@ -1,13 +1,17 @@
-// `npm run proof:crashes`: a kill at every named step, then kills at random moments over all processes, while jobs of all
-// classes run and people use the assistant. Exit code 1 when anything did not hold.
-//   [-- --kills 300] [-- --seed 1] [-- --no-failpoints] [-- --limit SECONDS] [-- --save]
+// `npm run proof:crashes`: a kill at every named step, hangs at some, replies that are lost, then kills at random moments
+// over all processes, while jobs of all classes run and people use the assistant; on SQLite, then on Postgres. Exit code 1
+// when anything did not hold.
+//   [-- --engine SQLite|Postgres] [-- --kills 300] [-- --hangs 10] [-- --seed 1] [-- --no-failpoints]
+//   [-- --limit SECONDS] [-- --save]
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { describeMachine } from '@jarvis/testkit';
-import { everyFailpoint, RARE_STEPS } from './faults.ts';
+import type { FailpointEntry } from '@jarvis/failpoints';
+import { describeMachine, seededRandom } from '@jarvis/testkit';
+import { type Engine, ENGINES, onEngine } from './engines.ts';
+import { everyFailpoint, everyLostReply, RARE_STEPS, someHangs } from './faults.ts';
 import { type Ordeal, undergo } from './ordeal.ts';
 
 const RESULT = fileURLToPath(new URL('../../bench/results/crashes.md', import.meta.url));
@@ -22,8 +26,8 @@ function reportOf(engine: string, ordeal: Ordeal, of: number): string {
     '',
     '| | |',
     '| --- | --- |',
-    `| steps at which a process was killed | ${ordeal.fired} of ${of} |`,
-    `| steps that were never reached | ${ordeal.pending.join(', ') || 'none'} |`,
+    `| kills at named steps, hangs, lost replies | ${ordeal.fired} of ${of} |`,
+    `| places that were never passed | ${ordeal.pending.join(', ') || 'none'} |`,
     `| steps left out (${RARE_STEPS.size}) | ${[...RARE_STEPS].join(', ')} |`,
     `| kills at random | ${list(ordeal.kills)} |`,
     `| experiences taken on, all stored once | ${ordeal.experiences} |`,
@@ -39,34 +43,55 @@ function reportOf(engine: string, ordeal: Ordeal, of: number): string {
 
 const { values } = parseArgs({
   options: {
+    engine: { type: 'string', multiple: true, default: [...ENGINES] },
     kills: { type: 'string', default: '300' },
+    hangs: { type: 'string', default: '10' },
     seed: { type: 'string', default: '1' },
     'no-failpoints': { type: 'boolean', default: false },
     limit: { type: 'string', default: '900' },
     save: { type: 'boolean', default: false },
   },
 });
-const folder = await mkdtemp(join(tmpdir(), 'jarvis-crashes-'));
-const failpoints = values['no-failpoints'] ? [] : everyFailpoint();
-const ordeal = await undergo({
-  folder,
-  seed: Number(values.seed),
-  failpoints,
-  kills: Number(values.kills),
-  planLimitMs: Number(values.limit) * 1000,
-  say: (line) => void process.stderr.write(`${line}\n`),
+const seed = Number(values.seed);
+const failpoints: readonly FailpointEntry[] = values['no-failpoints']
+  ? []
+  : [...everyFailpoint(), ...someHangs(seededRandom(seed + 2), Number(values.hangs)), ...everyLostReply()];
+const engines = values.engine.map((name): Engine => {
+  const engine = ENGINES.find((e) => e.toLowerCase() === name.toLowerCase());
+  if (engine === undefined) throw new Error(`--engine is one of ${ENGINES.join(', ')}`);
+  return engine;
 });
-const machine = describeMachine();
+
+/** The section of the report; what did not hold leaves its home behind. */
+async function prove(engine: Engine): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'jarvis-crashes-'));
+  const say = (line: string): void => void process.stderr.write(`${engine}: ${line}\n`);
+  const ordeal = await onEngine(engine, (environment) =>
+    undergo({
+      folder,
+      seed,
+      failpoints,
+      kills: Number(values.kills),
+      planLimitMs: Number(values.limit) * 1000,
+      environment,
+      say,
+    }),
+  );
+  if (ordeal.broken.length > 0) {
+    say(`the home is kept: ${folder}`);
+    process.exitCode = 1;
+  } else await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  return reportOf(engine, ordeal, failpoints.length);
+}
+
+const sections: string[] = [];
+for (const engine of engines) sections.push(await prove(engine));
 const report = [
   '# Whatever dies',
   '',
-  `Made by \`npm run proof:crashes -- --save\`, seed ${values.seed}. Machine: ${machine}.`,
+  `Made by \`npm run proof:crashes -- --save\`, seed ${seed}. Machine: ${describeMachine()}.`,
   '',
-  reportOf('SQLite', ordeal, failpoints.length),
+  ...sections,
 ].join('\n');
 process.stdout.write(report);
 if (values.save) await writeFile(RESULT, report);
-if (ordeal.broken.length > 0) {
-  process.stderr.write(`The home is kept: ${folder}\n`);
-  process.exitCode = 1;
-} else await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
