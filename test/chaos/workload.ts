@@ -2,7 +2,7 @@
 // Every call is repeated until it is answered; all of them may be.
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Experience, ModelType } from '@jarvis/contracts';
+import { type Experience, type ModelType, PRIORITY_CLASSES } from '@jarvis/contracts';
 import type { SeededRandom } from '@jarvis/testkit';
 import { getJson, type System } from './system.ts';
 
@@ -211,13 +211,14 @@ async function submitJob(world: World): Promise<void> {
   const body = {
     job_id: nameOf(world, `asked-${kind}`),
     model_type: kind,
-    priority: pick(world.random, ['CRITICAL', 'HIGH', 'NORMAL', 'LOW']),
+    priority: pick(world.random, PRIORITY_CLASSES),
     epochs: 2 + Math.floor(world.random.unit() * 4),
     auto_deploy: kind === 'nlu',
   };
-  const { status } = await post(`${core}/api/jobs`, body);
+  const { status, body: answer } = await post(`${core}/api/jobs`, body);
   // Nothing of this kind to learn from yet: another time.
-  if (status !== 200) return;
+  if (answer['code'] === 'dataset_empty') return;
+  if (status !== 200) throw new Error(`a job was refused with ${status}: ${JSON.stringify(answer)}`);
   world.account.jobs.push(body.job_id);
   if (world.random.unit() >= CANCELLED_SHARE) return;
   await pause(world.random.unit() * CANCEL_AFTER_MS_MAX);
