@@ -74,6 +74,7 @@ export class Core {
       lockTtlMs: scenario.lockTtlMs,
       leaseTtlMs: scenario.leaseTtlMs,
       defaultNeed: DEFAULT_NEED,
+      breaker: scenario.breaker,
     });
     const hands = new Hands({
       ...this.#options,
