@@ -30,6 +30,8 @@ const submission = {
   source: 'asked',
 } as const;
 
+const BREAKER = { failures: 3, cooldownMs: 60_000, cooldownMaxMs: 3_600_000 };
+
 const engines = await storeEngines();
 /** Of the test that runs now; tests of a file run one after another. */
 let engine: StoreEngine | undefined;
@@ -58,6 +60,8 @@ async function setUp(t: TestContext, retryLimit = 2) {
     lockTtlMs: 60_000,
     leaseTtlMs: 60_000,
     epochs: 10,
+    maxWaitMs: 86_400_000,
+    breaker: BREAKER,
     defaultNeedBytes: () => BYTES_PER_GB,
   });
   const errors: unknown[] = [];
@@ -72,6 +76,9 @@ async function setUp(t: TestContext, retryLimit = 2) {
         agingMs: 3_600_000,
         primeThresholdBytes: 20 * BYTES_PER_GB,
         primeIdleMs: 60_000,
+        preemptAfterMs: 30_000,
+        preemptionsPerHour: 3,
+        breaker: BREAKER,
       },
       retries: { resume: true, limit: retryLimit, delayMs: (attempt) => attempt * 1000 },
       onError: (error) => errors.push(error),
@@ -276,6 +283,7 @@ test('a refusal that passes sends the job back with a wait; a final one fails it
     token: 1,
     reason: 'slot busy',
     final: false,
+    busy: true,
     retryAfterMs: 2000,
   });
   await s.coordinator.idle();
@@ -289,6 +297,7 @@ test('a refusal that passes sends the job back with a wait; a final one fails it
     token: 1,
     reason: 'of an earlier try',
     final: true,
+    busy: false,
     retryAfterMs: 0,
   });
   await s.coordinator.idle();
@@ -299,6 +308,7 @@ test('a refusal that passes sends the job back with a wait; a final one fails it
     token: 2,
     reason: 'nothing to learn from',
     final: true,
+    busy: false,
     retryAfterMs: 0,
   });
   await s.coordinator.idle();

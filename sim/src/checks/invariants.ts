@@ -175,7 +175,8 @@ export class Invariants {
     const nowMs = wall();
     for (const job of liveJobs(this.#options.core().tables)) {
       const due = job.notBeforeMs === null || job.notBeforeMs <= nowMs - DECISION_AGE_MS;
-      if (job.state !== 'queued' || job.cancelRequested || !due || this.#hasFailing(job)) continue;
+      const passedOver = this.#hasFailing(job) || this.#isTooLarge(job);
+      if (job.state !== 'queued' || job.cancelRequested || !due || passedOver) continue;
       const by = this.#rank(job, nowMs - DECISION_AGE_MS) - this.#rank(taken, nowMs);
       if (
         by < 0 ||
@@ -183,6 +184,12 @@ export class Invariants {
       )
         this.broken('queue order', `${taken.jobId} takes a slot before ${job.jobId}`);
     }
+  }
+
+  /** For all that may be given away at present. */
+  #isTooLarge({ need }: JobRow): boolean {
+    const { memory } = this.#options.core();
+    return memory !== null && need.ram_bytes > memory.budgetBytes - memory.safetyBytes;
   }
 
   /** Jobs of its kind fail, so that it may have to wait. */
