@@ -1,8 +1,6 @@
 // The queue: the coordinator's store on a database. Each transition is one guarded statement, in one transaction with
 // its event and with what it takes or gives back.
 import {
-  CodedError,
-  DEFAULT_PRIORITY,
   isTerminal,
   JOB_LIFECYCLE,
   type JobEvent,
@@ -20,16 +18,7 @@ import type {
   Submitted,
 } from '@jarvis/coordinator';
 import type { BreakerRules } from '@jarvis/policy';
-import { isoOf, type Random } from '@jarvis/runtime';
-import {
-  type Database,
-  type EventLog,
-  join,
-  type Sql,
-  sql,
-  type Step,
-  type Transaction,
-} from '@jarvis/store';
+import { type Database, join, type Sql, sql, type Step, type Transaction } from '@jarvis/store';
 import { countOutcome, forgetBreaker, listBreakers } from './breakers.ts';
 import { tellJob } from './job-events.ts';
 import { findJobRow } from './jobs.ts';
@@ -38,7 +27,6 @@ import { LIVE_STATES, submitJob, type SubmitOptions } from './submitting.ts';
 import { acquireLock, releaseLocksOf, slotOf } from './locks.ts';
 import {
   type JobRow,
-  jobOf,
   type LeaseRow,
   leaseViewOf,
   type LockRow,
