@@ -1,5 +1,6 @@
 // What one seed decides about the world before anything happens in it.
 import { BYTES_PER_GB } from '@jarvis/contracts';
+import type { BreakerRules } from '@jarvis/policy';
 import { Chance } from './kernel/chance.ts';
 
 export interface Scenario {
@@ -25,6 +26,9 @@ export interface Scenario {
   readonly faultEveryMs: number;
   /** Mean time between two submissions. */
   readonly submitEveryMs: number;
+  readonly preemptAfterMs: number;
+  readonly preemptionsPerHour: number;
+  readonly breaker: BreakerRules;
 }
 
 const MINUTE_MS = 60_000;
@@ -56,5 +60,12 @@ export function scenarioOf(seed: number, hours: number): Scenario {
     mishap: among(0, 0.002, 0.01, 0.03),
     faultEveryMs: among(6, 12, 25) * MINUTE_MS,
     submitEveryMs: among(15_000, 30_000, 60_000),
+    preemptAfterMs: among(0, 5_000, 30_000),
+    preemptionsPerHour: among(1, 3),
+    breaker: {
+      failures: among(1, 2, 3),
+      cooldownMs: among(30_000, 300_000),
+      cooldownMaxMs: 20 * MINUTE_MS,
+    },
   };
 }

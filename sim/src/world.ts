@@ -59,6 +59,7 @@ export class World {
     this.network = new Network({ loop, chance, journal });
     this.machine = new Machine({
       physicalBytes: scenario.budgetBytes * PHYSICAL_SHARE,
+      budgetBytes: scenario.budgetBytes,
       onOutOfMemory: (owner) => this.#killForMemory(owner),
       onChange: () => this.memory.changed(),
     });

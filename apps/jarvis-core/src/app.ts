@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
 import { BYTES_PER_GB, CONTRACT_VERSION, type Identity, type ModelType } from '@jarvis/contracts';
 import { Coordinator, type CoordinatorEvent } from '@jarvis/coordinator';
-import { backoffMs, type MemoryView } from '@jarvis/policy';
+import { backoffMs, type BreakerRules, type MemoryView } from '@jarvis/policy';
 import { ensureHome } from '@jarvis/process';
 import {
   type Clock,
@@ -34,6 +34,7 @@ import { storeSeed } from './experiences/seed.ts';
 import { addHealthRoutes } from './health.ts';
 import { addInvariantRoutes } from './invariants.ts';
 import { Outside } from './jobs/performer.ts';
+import { addBreakerRoutes } from './jobs/breaker-routes.ts';
 import { addJobRoutes } from './jobs/routes.ts';
 import { StartRequests } from './jobs/start-request.ts';
 import { addLockRoutes } from './locks/routes.ts';
@@ -46,6 +47,9 @@ const DROP_FOLDER_INTERVAL_MS = 1_000;
 const RETRY_DELAY_MAX_MS = 600_000;
 /** A job that waited for so long counts one class higher. */
 const AGING_MS = 3_600_000;
+/** So often within an hour one job has to give way; after that it is left to finish. */
+const PREEMPTIONS_PER_HOUR = 3;
+const BREAKER_COOLDOWN_MAX_MS = 86_400_000;
 /** So many looks may fail or be late before what was measured is too old to grant memory on. */
 const MEMORY_AGE_LOOKS_MAX = 3;
 /** A look itself takes no longer, time limits of its calls included. */
@@ -154,6 +158,14 @@ function needBytes(config: Config, modelType: ModelType): number {
   return Math.round((config.env.TRAINING_MEMORY_RESERVE_GB ?? DEFAULT_NEED_GB[modelType]) * BYTES_PER_GB);
 }
 
+function breakerRules({ env }: Config): BreakerRules {
+  return {
+    failures: env.TRAINING_BREAKER_FAILURES,
+    cooldownMs: env.TRAINING_BREAKER_COOLDOWN * 1000,
+    cooldownMaxMs: BREAKER_COOLDOWN_MAX_MS,
+  };
+}
+
 function createQueue({ config, db, events, random, hostId }: Ground): Queue {
   const { env } = config;
   return new Queue({
@@ -165,6 +177,8 @@ function createQueue({ config, db, events, random, hostId }: Ground): Queue {
     lockTtlMs: env.TRAINING_LOCK_TTL * 1000,
     leaseTtlMs: env.MEMORY_LEASE_TTL * 1000,
     epochs: env.TRAINING_EPOCHS,
+    maxWaitMs: env.TRAINING_MAX_WAIT * 1000,
+    breaker: breakerRules(config),
     defaultNeedBytes: (modelType) => needBytes(config, modelType),
   });
 }
@@ -211,6 +225,9 @@ function createCoordinator(ground: Ground, queue: Queue): { coordinator: Coordin
       agingMs: AGING_MS,
       primeThresholdBytes: env.JPRIME_MEMORY_THRESHOLD_GB * BYTES_PER_GB,
       primeIdleMs: env.JPRIME_IDLE_SECONDS * 1000,
+      preemptAfterMs: env.TRAINING_PREEMPT_AFTER * 1000,
+      preemptionsPerHour: PREEMPTIONS_PER_HOUR,
+      breaker: breakerRules(config),
     },
     memoryAgeMaxMs: MEMORY_AGE_LOOKS_MAX * (env.RESOURCE_CHECK_INTERVAL * 1000 + LOOK_MS_MAX),
     retries: {
@@ -335,6 +352,7 @@ function addRoutes(server: HttpServer, ground: Ground, needs: RouteNeeds): void 
   addExperienceRoutes(server, { db, clock, random, datasets: ground.datasets });
   addAssistantRoutes(server, { db, clock, random, prime: ground.prime, onEvidence: needs.onEvidence });
   addJobRoutes(server, { db, events, coordinator });
+  addBreakerRoutes(server, { db, clock, coordinator, rules: breakerRules(config) });
   addLockRoutes(server, {
     db,
     clock,

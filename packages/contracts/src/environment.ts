@@ -181,6 +181,30 @@ export const ENVIRONMENT = {
     seconds(0.1),
     { default: 300, unit: 's' },
   ),
+  TRAINING_MAX_WAIT: variable(
+    'training',
+    'A job that waits so long for its first start is cancelled; a job may name its own',
+    seconds(1),
+    { default: 604_800 },
+  ),
+  TRAINING_PREEMPT_AFTER: variable(
+    'training',
+    'A training younger than this is not told to give way to a higher class',
+    seconds(),
+    { default: 30 },
+  ),
+  TRAINING_BREAKER_FAILURES: variable(
+    'training',
+    'So many failed jobs in a row hold back the training of their model type',
+    whole(1, 100),
+    { default: 3 },
+  ),
+  TRAINING_BREAKER_COOLDOWN: variable(
+    'training',
+    'How long it is held back before one job is tried; doubled each time that fails, up to a day',
+    seconds(0.05),
+    { default: 900 },
+  ),
   TRAINING_AUTO_TRIGGER_ENABLED: variable(
     'training',
     'Whether new experiences start training by themselves',

@@ -6,6 +6,9 @@ import { JOB_STATES, LEASE_STATES, LOCK_STATES } from './lifecycles.ts';
 import { resourceVectorSchema } from './resources.ts';
 import { MAX_EPOCHS, trainerConfigSchema } from './trainer.ts';
 
+/** A year. */
+const MAX_WAIT_SECONDS = 31_622_400;
+
 export const jobSubmitSchema = z.strictObject({
   job_id: idSchema.optional(),
   model_type: modelTypeSchema,
@@ -14,6 +17,9 @@ export const jobSubmitSchema = z.strictObject({
   config: trainerConfigSchema.default({}),
   need: resourceVectorSchema.omit({ host_id: true }).optional(),
   auto_deploy: z.boolean().default(true),
+  max_wait_seconds: z.number().positive().max(MAX_WAIT_SECONDS).optional().meta({
+    description: 'it is cancelled when it was not started by then; TRAINING_MAX_WAIT when not given',
+  }),
   reason: z.string().max(500).default('asked for'),
 });
 export type JobSubmit = z.infer<typeof jobSubmitSchema>;
@@ -62,6 +68,20 @@ export const jobEventSchema = z.object({
 });
 export type JobEvent = z.infer<typeof jobEventSchema>;
 export const JOB_STREAM_EVENTS = ['state', 'progress'] as const;
+
+export const BREAKER_STATES = ['closed', 'open', 'half_open'] as const;
+/** Of a model type: whether its training is held back because its jobs failed one after another. */
+export const breakerSchema = z
+  .object({
+    model_type: modelTypeSchema,
+    state: z.enum(BREAKER_STATES),
+    failures: z.int().meta({ description: 'failed jobs since the last that completed' }),
+    open_until: z.string().nullable().meta({ description: 'then one job is let through to try' }),
+    last_error: z.string(),
+  })
+  .meta({ id: 'Breaker' });
+export type Breaker = z.infer<typeof breakerSchema>;
+export const breakersSchema = z.object({ breakers: z.array(breakerSchema) });
 
 export const lockSchema = z
   .object({

@@ -19,7 +19,7 @@ export const JOB_LIFECYCLE = {
   waiting_for_memory: ['starting', 'queued', 'cancelled'],
   starting: ['training', 'queued', 'failed', 'cancelled'],
   training: ['completed', 'failed', 'cancelled', 'preempting', 'queued'],
-  preempting: ['queued', 'completed', 'cancelled'],
+  preempting: ['queued', 'completed', 'failed', 'cancelled'],
   completed: [],
   failed: [],
   cancelled: [],

@@ -2,7 +2,7 @@
 // in guarded transactions; then scheduling cycles run until nothing is left to decide, and the work outside is derived.
 //
 //   HTTP, triggers, Reactor Core's streams, measurements --> inbox --> store --> schedule() --> store --> perform()
-import { CodedError, invariant } from '@jarvis/contracts';
+import { CodedError, invariant, type ModelType } from '@jarvis/contracts';
 import { type Decision, type MemoryView, schedule, type SchedulingOptions } from '@jarvis/policy';
 import type {
   CoordinatorStore,
@@ -15,6 +15,7 @@ import type {
   Submitted,
 } from './ports.ts';
 import { applyRunEvent, type RetryRules } from './run-events.ts';
+import { StartHold } from './start-hold.ts';
 import { reconcileRuns } from './reconcile.ts';
 
 /** A cycle that still decides after so many rounds is a bug: each round moves something along its lifecycle. */
@@ -34,11 +35,14 @@ export type CoordinatorEvent =
       readonly token: number;
       readonly reason: string;
       readonly final: boolean;
+      /** It is Reactor Core that can't start anything now, not this job. */
+      readonly busy: boolean;
       readonly retryAfterMs: number;
     }
   | { readonly type: 'run_event'; readonly event: RunEvent }
   | { readonly type: 'runs_observed'; readonly runs: readonly Run[] }
   | { readonly type: 'reactor_away'; readonly reason: string }
+  | { readonly type: 'reset_breaker'; readonly modelType: ModelType }
   /** Locks or leases were changed over HTTP, or time has passed. */
   | { readonly type: 'look' };
 
@@ -74,6 +78,7 @@ export class Coordinator {
   /** When that was told; a letter may lie in the inbox for long. */
   #memoryAtMs = 0;
   #reactorAway: string | null = 'Reactor Core has not answered yet';
+  readonly #startHold = new StartHold();
 
   constructor(options: CoordinatorOptions) {
     this.#options = options;
@@ -101,6 +106,11 @@ export class Coordinator {
   /** Throws `not_found` and `already_ended`. */
   async cancel(jobId: string): Promise<void> {
     await this.#put({ type: 'cancel', jobId });
+  }
+
+  /** Lets the jobs of a model type go that its breaker holds back; false when it has none. */
+  async resetBreaker(modelType: ModelType): Promise<boolean> {
+    return (await this.#put({ type: 'reset_breaker', modelType })) as boolean;
   }
 
   /** The last measurement, for showing. */
@@ -161,6 +171,7 @@ export class Coordinator {
         this.#memoryAtMs = putAtMs;
         return undefined;
       case 'run_started':
+        this.#startHold.started();
         return store.markTraining(event.jobId, event.token, now());
       case 'run_refused':
         return this.#refused(event);
@@ -173,6 +184,8 @@ export class Coordinator {
       case 'reactor_away':
         this.#reactorAway = event.reason;
         return undefined;
+      case 'reset_breaker':
+        return store.resetBreaker(event.modelType);
       case 'look':
         return undefined;
     }
@@ -220,9 +233,10 @@ export class Coordinator {
       );
       return;
     }
+    const waitMs = event.busy ? this.#startHold.refused(event, now()) : event.retryAfterMs;
     await store.requeue(
       job.jobId,
-      { reason: event.reason, notBeforeMs: now() + event.retryAfterMs, spendsAttempt: false },
+      { reason: event.reason, notBeforeMs: now() + waitMs, spendsAttempt: false },
       now(),
     );
   }
@@ -236,6 +250,7 @@ export class Coordinator {
       for (const decision of decisions) moved = (await this.#decide(decision)) || moved;
       if (!moved) {
         performer.perform(this.#asFarAsKnown(externalWork(state)));
+        await this.#explain(state, decisions);
         return;
       }
     }
@@ -265,7 +280,7 @@ export class Coordinator {
       ...state,
       nowMs: now(),
       memory: this.#freshMemory(),
-      reactorAway: this.#reactorAway,
+      reactorAway: this.#reactorAway ?? this.#startHold.reason(now()),
       options: scheduling,
     };
   }
@@ -296,17 +311,23 @@ export class Coordinator {
       case 'take_slot':
         return store.takeSlot(decision.jobId, decision.slot, decision.reason, now());
       case 'requeue':
-        return store.requeue(
-          decision.jobId,
-          { reason: decision.reason, notBeforeMs: now(), spendsAttempt: false },
-          now(),
-        );
+        return store.requeue(decision.jobId, { ...decision, spendsAttempt: false }, now());
+      case 'preempt':
+        return store.beginPreempt(decision.jobId, decision.reason, now());
       case 'cancel':
         return this.#endCancelled(decision.jobId, decision.reason);
       case 'explain':
-        await store.explain(decision.jobId, decision.reason);
         return false;
     }
+  }
+
+  /** Once a cycle, when all else is decided, and only what has become another sentence. */
+  async #explain({ jobs }: StoredState, decisions: readonly Decision[]): Promise<void> {
+    const told = new Map(jobs.map((j) => [j.jobId, j.reason]));
+    const news = decisions.flatMap((d) =>
+      d.type === 'explain' && told.get(d.jobId) !== d.reason ? [{ jobId: d.jobId, reason: d.reason }] : [],
+    );
+    if (news.length > 0) await this.#options.store.explain(news);
   }
 }
 
@@ -316,6 +337,7 @@ export function externalWork(state: StoredState): ExternalWork {
   return {
     start: jobs.filter((j) => j.state === 'starting'),
     follow: jobs.filter((j) => j.state === 'training' || j.state === 'preempting'),
+    preempt: jobs.filter((j) => j.state === 'preempting'),
     cancel: jobs.filter((j) => j.cancelRequested && (j.state === 'training' || j.state === 'preempting')),
     drain: leases.filter((l) => l.state === 'draining'),
     restore: leases.length === 0,

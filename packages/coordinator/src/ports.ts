@@ -1,7 +1,7 @@
 // The coordinator's two sides: the store, in which every transition is one guarded transaction, and the work outside,
 // which is not commanded step by step but derived from the state, so that nothing is forgotten by a crash in between.
 import type { JobEvent, JobSubmit, ModelType, Run } from '@jarvis/contracts';
-import type { JobView, LeaseView, SlotView } from '@jarvis/policy';
+import type { BreakerView, JobView, LeaseView, SlotView } from '@jarvis/policy';
 
 export interface StoredState {
   /** Jobs that have not ended. */
@@ -9,6 +9,8 @@ export interface StoredState {
   readonly slots: readonly StoredSlot[];
   /** Leases that have not ended. */
   readonly leases: readonly LeaseView[];
+  /** Of model types of which jobs failed since the last that completed. */
+  readonly breakers: readonly BreakerView[];
 }
 
 export interface StoredJob extends JobView {
@@ -16,6 +18,8 @@ export interface StoredJob extends JobView {
   readonly token: number | null;
   /** The last event of Reactor Core's stream that was taken in. */
   readonly runCursor: number;
+  /** Why it is where it is, for a person. */
+  readonly reason: string;
 }
 
 export interface StoredSlot extends SlotView {
@@ -52,7 +56,10 @@ export type JobEnd = 'completed' | 'failed' | 'cancelled';
  */
 export interface CoordinatorStore {
   load(nowMs: number): Promise<StoredState>;
-  /** Joins a queued job of the same kind, if there is one. Throws `job_conflict` for a job_id that was used otherwise. */
+  /**
+   * Joins a job of the same kind that waits and is asked for in the same way, if there is one, and lends it its class.
+   * Throws `job_conflict` for a job_id that was used otherwise, `overloaded` when too many wait.
+   */
   submit(submission: Submission, nowMs: number): Promise<Submitted | null>;
   /** queued -> waiting_for_memory: takes the slot's lock with a new token and asks for a lease. */
   takeSlot(jobId: string, slot: number, reason: string, nowMs: number): Promise<boolean>;
@@ -68,9 +75,11 @@ export interface CoordinatorStore {
   beginStart(jobId: string, reason: string, nowMs: number): Promise<boolean>;
   /** starting -> training, if this token is still the job's. */
   markTraining(jobId: string, token: number, nowMs: number): Promise<boolean>;
+  /** training -> preempting; remembered, so that it does not happen to one job too often. */
+  beginPreempt(jobId: string, reason: string, nowMs: number): Promise<boolean>;
   /** Back to the queue, giving back lease and slot. */
   requeue(jobId: string, retry: Retry, nowMs: number): Promise<boolean>;
-  /** To a terminal state, giving back lease and slot. */
+  /** To a terminal state, giving back lease and slot. What it means for the breaker of its kind is in the same transaction. */
   end(
     jobId: string,
     end: JobEnd,
@@ -85,7 +94,10 @@ export interface CoordinatorStore {
     nowMs: number,
   ): Promise<void>;
   moveCursor(jobId: string, cursor: number): Promise<void>;
-  explain(jobId: string, reason: string): Promise<void>;
+  /** Why each of these jobs waits, in one transaction. */
+  explain(reasons: readonly { readonly jobId: string; readonly reason: string }[]): Promise<void>;
+  /** Closes the breaker of a model type; false when it has none. */
+  resetBreaker(modelType: ModelType): Promise<boolean>;
 }
 
 /** Work outside that the present state calls for. The performer starts what is missing and ends what is no longer in it. */
@@ -94,6 +106,8 @@ export interface ExternalWork {
   readonly start: readonly StoredJob[];
   /** Runs whose events are to be followed. */
   readonly follow: readonly StoredJob[];
+  /** Runs to be stopped at a checkpoint. */
+  readonly preempt: readonly StoredJob[];
   /** Runs to be cancelled. */
   readonly cancel: readonly StoredJob[];
   /** Room that J-Prime is to be asked for. */

@@ -9,6 +9,7 @@ import {
   type StoredJob,
   type StoredState,
 } from '../src/index.ts';
+import { SCHEDULING } from './options.ts';
 
 const JOB: StoredJob = {
   jobId: 'j',
@@ -25,6 +26,11 @@ const JOB: StoredJob = {
   attempt: 1,
   token: 1,
   runCursor: 0,
+  reason: '',
+  maxWaitMs: null,
+  hasRun: true,
+  trainingSinceMs: 0,
+  preemptedAtMs: [],
 };
 
 /** One job, a store whose writes can fail, and what was performed. */
@@ -34,7 +40,7 @@ function setUp(job: StoredJob) {
   const errors: unknown[] = [];
   const load = (): Promise<StoredState> => {
     state.onLoad();
-    return Promise.resolve({ jobs: [state.job], slots: [], leases: [] });
+    return Promise.resolve({ jobs: [state.job], slots: [], leases: [], breakers: [] });
   };
   const write = (change: Partial<StoredJob>): Promise<boolean> => {
     if (state.full) return Promise.reject(new CodedError('storage_full', 'the disk is full'));
@@ -51,7 +57,7 @@ function setUp(job: StoredJob) {
     store,
     performer: { perform: (work) => performed.push(work) },
     now: () => 0,
-    scheduling: { slotTimeoutMs: 1, agingMs: 1, primeThresholdBytes: 1, primeIdleMs: 1 },
+    scheduling: SCHEDULING,
     retries: { resume: true, limit: 1, delayMs: () => 0 },
     onError: (error) => errors.push(error),
   });
@@ -89,7 +95,7 @@ test('a start whose refusal is still unread is not asked for again', async () =>
   state.onLoad = () => {
     if (told) return;
     told = true;
-    const refusal = { token: 1, reason: 'no room', final: false, retryAfterMs: 0 };
+    const refusal = { token: 1, reason: 'no room', final: false, busy: false, retryAfterMs: 0 };
     coordinator.post({ type: 'run_refused', jobId: 'j', ...refusal });
   };
   coordinator.post({ type: 'look' });
@@ -119,13 +125,14 @@ test('a measurement that lay in the inbox for too long is none: nothing is grant
   let nowMs = 0;
   const coordinator = new Coordinator({
     store: {
-      load: () => Promise.resolve({ jobs: [], slots: [], leases: granted.length > 0 ? [] : [lease] }),
+      load: () =>
+        Promise.resolve({ jobs: [], slots: [], leases: granted.length > 0 ? [] : [lease], breakers: [] }),
       grantLease: (id: string) => Promise.resolve(granted.push(id) > 0),
       explainLease: () => Promise.resolve(),
     } as Partial<CoordinatorStore> as CoordinatorStore,
     performer: { perform: () => undefined },
     now: () => nowMs,
-    scheduling: { slotTimeoutMs: 1, agingMs: 1, primeThresholdBytes: 1, primeIdleMs: 1 },
+    scheduling: SCHEDULING,
     retries: { resume: true, limit: 1, delayMs: () => 0 },
     memoryAgeMaxMs: 1000,
     onError: (error) => assert.fail(String(error)),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Coordinator, type CoordinatorStore, type Run, type StoredState } from '../src/index.ts';
+import { SCHEDULING } from './options.ts';
 
 const TTL_OVER_MS = 100;
 
@@ -11,6 +12,7 @@ function setUp() {
     jobs: [],
     slots: [{ slot: 0, holder: 'stranger', token: 1, expiresAtMs: TTL_OVER_MS }],
     leases: [],
+    breakers: [],
   };
   const store = {
     load: () => Promise.resolve(held),
@@ -20,7 +22,7 @@ function setUp() {
     store,
     performer: { perform: () => undefined },
     now: () => TTL_OVER_MS,
-    scheduling: { slotTimeoutMs: 1, agingMs: 1, primeThresholdBytes: 1, primeIdleMs: 1 },
+    scheduling: SCHEDULING,
     retries: { resume: true, limit: 1, delayMs: () => 0 },
     onError: (error) => assert.fail(String(error)),
   });

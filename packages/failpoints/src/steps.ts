@@ -2,6 +2,7 @@
 // of them a test can make the process die or hang; metrics and logs name a transaction by them too.
 
 export const STEPS = [
+  'core.breaker.reset',
   'core.dataset.rename',
   'core.drop.claim',
   'core.drop.remove',
@@ -21,6 +22,7 @@ export const STEPS = [
   'core.job.dataset',
   'core.job.end',
   'core.job.explain',
+  'core.job.preempt',
   'core.job.progress',
   'core.job.requeue',
   'core.job.submit',

@@ -2,73 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BYTES_PER_GB, PRIORITY_CLASSES, PRIORITY_RANK } from '@jarvis/contracts';
 import * as fc from 'fast-check';
-import {
-  availableBytes,
-  effectiveRank,
-  type JobView,
-  type LeaseView,
-  type MemoryView,
-  orderQueue,
-  schedule,
-  type SchedulingSnapshot,
-} from '../src/index.ts';
-
-const NOW = 1_000_000_000;
-const HOUR = 3_600_000;
-const need = (gb: number) => ({ host_id: 'h', ram_bytes: gb * BYTES_PER_GB, vram_bytes: {} });
-
-function job(over: Partial<JobView> = {}): JobView {
-  return {
-    jobId: 'j1',
-    modelType: 'nlu',
-    priority: 'high',
-    state: 'queued',
-    submittedAtMs: NOW - 1000,
-    notBeforeMs: null,
-    waitingSinceMs: null,
-    slot: null,
-    leaseId: null,
-    need: need(1),
-    cancelRequested: false,
-    ...over,
-  };
-}
-function memory(over: Partial<MemoryView> = {}): MemoryView {
-  return {
-    measuredAtMs: NOW,
-    budgetBytes: 64 * BYTES_PER_GB,
-    safetyBytes: 0,
-    othersBytes: 4 * BYTES_PER_GB,
-    services: [{ owner: 'j-prime', measuredBytes: 10 * BYTES_PER_GB }],
-    trainers: {},
-    prime: { heldBytes: 10 * BYTES_PER_GB, idleMs: 0, activeRequests: 0 },
-    ...over,
-  };
-}
-function lease(over: Partial<LeaseView> = {}): LeaseView {
-  return { leaseId: 'l1', holder: 'j1', state: 'requested', need: need(40), expiresAtMs: null, ...over };
-}
-function snapshot(over: Partial<SchedulingSnapshot> = {}): SchedulingSnapshot {
-  return {
-    nowMs: NOW,
-    jobs: [],
-    slots: [{ slot: 0, holder: null }],
-    leases: [],
-    memory: memory(),
-    reactorAway: null,
-    options: {
-      slotTimeoutMs: 300_000,
-      agingMs: HOUR,
-      primeThresholdBytes: 20 * BYTES_PER_GB,
-      primeIdleMs: 60_000,
-    },
-    ...over,
-  };
-}
-const kinds = (s: SchedulingSnapshot) =>
-  schedule(s)
-    .filter((d) => d.type !== 'explain' && d.type !== 'explain_lease')
-    .map((d) => d.type);
+import { availableBytes, effectiveRank, type JobView, orderQueue, schedule } from '../src/index.ts';
+import { HOUR, job, kinds, lease, memory, need, NOW, snapshot } from './snapshots.ts';
 
 describe('order', () => {
   test('class first, then submit time', () => {

@@ -30,6 +30,7 @@ export interface InvariantsOptions {
 
 /** A decision and its transaction lie so far apart at most; within that the order may have changed rightly. */
 const DECISION_AGE_MS = 60_000;
+const HOUR_MS = 3_600_000;
 const MOVES_A_MINUTE_MAX = 5_000;
 const HOLDING: readonly string[] = ['waiting_for_memory', 'starting', 'training', 'preempting'];
 const STARTED: readonly string[] = ['starting', 'training', 'preempting'];
@@ -149,7 +150,11 @@ export class Invariants {
       this.broken('bounded retries', `${jobId} is in attempt ${job.attempt}`);
     const goesOn = move.to === 'waiting_for_memory' || move.to === 'starting';
     if (goesOn && job.cancelRequested) this.broken('cancel', `${jobId} goes on though it is to be cancelled`);
-    if (move.to === 'waiting_for_memory') this.#firstOfQueue(job);
+    if (move.to === 'waiting_for_memory') {
+      this.#firstOfQueue(job);
+      this.#notHeldBack(job);
+    }
+    if (move.to === 'preempting') this.#gaveWay(job);
     this.#settles(jobId);
   }
 
@@ -170,7 +175,8 @@ export class Invariants {
     const nowMs = wall();
     for (const job of liveJobs(this.#options.core().tables)) {
       const due = job.notBeforeMs === null || job.notBeforeMs <= nowMs - DECISION_AGE_MS;
-      if (job.state !== 'queued' || job.cancelRequested || !due) continue;
+      const passedOver = this.#hasFailing(job) || this.#isTooLarge(job);
+      if (job.state !== 'queued' || job.cancelRequested || !due || passedOver) continue;
       const by = this.#rank(job, nowMs - DECISION_AGE_MS) - this.#rank(taken, nowMs);
       if (
         by < 0 ||
@@ -178,6 +184,48 @@ export class Invariants {
       )
         this.broken('queue order', `${taken.jobId} takes a slot before ${job.jobId}`);
     }
+  }
+
+  /** For all that may be given away at present. */
+  #isTooLarge({ need }: JobRow): boolean {
+    const { memory } = this.#options.core();
+    return memory !== null && need.ram_bytes > memory.budgetBytes - memory.safetyBytes;
+  }
+
+  /** Jobs of its kind fail, so that it may have to wait. */
+  #hasFailing({ modelType }: JobRow): boolean {
+    const breaker = this.#options.core().tables.breakers.get(modelType);
+    return breaker !== undefined && breaker.openUntilMs !== null;
+  }
+
+  /** Of a kind whose jobs fail nothing starts for a while, then one at a time. */
+  #notHeldBack(taken: JobRow): void {
+    const { core, wall, scenario } = this.#options;
+    const { breakers } = core().tables;
+    const until = breakers.get(taken.modelType)?.openUntilMs ?? null;
+    if (until === null) return;
+    const leftMs = until - wall();
+    if (leftMs > DECISION_AGE_MS && leftMs <= scenario.breaker.cooldownMaxMs)
+      this.broken('breaker', `${taken.jobId} takes a slot while ${taken.modelType} is held back`);
+    const other = liveJobs(core().tables).find(
+      (j) => j !== taken && j.modelType === taken.modelType && HOLDING.includes(j.state),
+    );
+    if (other !== undefined)
+      this.broken('breaker', `${taken.jobId} and ${other.jobId} both try ${taken.modelType}`);
+  }
+
+  /** Only to a strictly higher base class that waits, and not too often. */
+  #gaveWay(victim: JobRow): void {
+    const { core, wall, scenario } = this.#options;
+    const higher = liveJobs(core().tables).some(
+      (j) =>
+        (j.state === 'queued' || j.state === 'waiting_for_memory') &&
+        PRIORITY_RANK[j.priority] < PRIORITY_RANK[victim.priority],
+    );
+    if (!higher) this.broken('preemption', `${victim.jobId} gives way, and nobody of a higher class waits`);
+    const lately = victim.preemptedAtMs.filter((at) => Math.abs(wall() - at) < HOUR_MS).length;
+    if (lately > scenario.preemptionsPerHour)
+      this.broken('preemption', `${victim.jobId} gives way for the ${lately}th time within an hour`);
   }
 
   #rank(job: JobRow, nowMs: number): number {

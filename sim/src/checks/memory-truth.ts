@@ -43,8 +43,9 @@ export class MemoryTruth {
     if (measured === null) return 'nothing was measured';
     const budget = scenario.budgetBytes - scenario.safetyBytes;
     const services = measured.services.reduce((sum, s) => sum + s.measuredBytes, 0);
+    const budgetTold = measured.budgetBytes - measured.safetyBytes;
     const told = measured.othersBytes + services + held(leases, new Map(Object.entries(measured.trainers)));
-    if (told > budget) return `by the measurement ${gb(told)} of ${gb(budget)} are taken`;
+    if (told > budgetTold) return `by the measurement ${gb(told)} of ${gb(budgetTold)} are taken`;
     const sinceMs = loop.nowMs - MEASURED_WITHIN_MS - LOOKS * scenario.lookIntervalMs;
     const first = Math.max(
       0,

@@ -74,6 +74,7 @@ export class Core {
       lockTtlMs: scenario.lockTtlMs,
       leaseTtlMs: scenario.leaseTtlMs,
       defaultNeed: DEFAULT_NEED,
+      breaker: scenario.breaker,
     });
     const hands = new Hands({
       ...this.#options,
@@ -174,7 +175,7 @@ export class Core {
         const owned = Object.values(trainers).reduce((a, b) => a + b, 0) + (services[0]?.measuredBytes ?? 0);
         const memory: MemoryView = {
           measuredAtMs: wall(),
-          budgetBytes: scenario.budgetBytes,
+          budgetBytes: machine.budgetBytes,
           safetyBytes: scenario.safetyBytes,
           othersBytes: Math.max(0, machine.usedBytes() - owned),
           services,

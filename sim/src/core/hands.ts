@@ -37,6 +37,12 @@ interface Task {
   onAbort: () => void;
 }
 
+interface Trying {
+  readonly task: Task;
+  readonly done: () => void;
+  readonly attempt: number;
+}
+
 export class Hands implements Performer {
   readonly #options: HandsOptions;
   readonly #tasks = new Map<string, Task>();
@@ -52,8 +58,12 @@ export class Hands implements Performer {
       wanted.set(`start ${job.jobId} ${job.token}`, (task, done) => this.#start(job, task, done, 0));
     for (const job of work.follow)
       wanted.set(`follow ${job.jobId}`, (task, done) => new Following(this.#options, job, task, done).read());
+    for (const job of work.preempt)
+      wanted.set(`preempt ${job.jobId} ${job.token}`, (task, done) =>
+        this.#end('preempt', job, { task, done, attempt: 0 }),
+      );
     for (const job of work.cancel)
-      wanted.set(`cancel ${job.jobId}`, (task, done) => this.#cancel(job, task, done, 0));
+      wanted.set(`cancel ${job.jobId}`, (task, done) => this.#end('cancel', job, { task, done, attempt: 0 }));
     for (const lease of work.drain)
       wanted.set(`drain ${lease.leaseId}`, (task, done) => this.#drain(lease, task, done, 0));
     if (work.restore && this.#mayRestore) wanted.set('restore', (_task, done) => this.#restore(done));
@@ -106,19 +116,20 @@ export class Hands implements Performer {
     });
   }
 
-  #cancel(job: StoredJob, task: Task, done: () => void, attempt: number): void {
+  #end(how: 'cancel' | 'preempt', job: StoredJob, { task, done, attempt }: Trying): void {
     const { network, process, reactor } = this.#options;
     if (task.aborted) return done();
     network.call<string>({
-      what: `cancel ${job.jobId}`,
+      what: `${how} ${job.jobId}`,
       from: process,
       to: reactor.process,
       timeoutMs: CANCEL_TIMEOUT_MS,
-      serve: (reply, refuse) => reactor.cancel(job.jobId, reply, refuse),
+      serve: (reply, refuse) => reactor[how](job.jobId, reply, refuse),
       done: (answer) => {
         const passing =
           answer instanceof CodedError && answer.code !== 'already_ended' && answer.code !== 'not_found';
-        if (passing) this.#pause(attempt, task, () => this.#cancel(job, task, done, attempt + 1));
+        if (passing)
+          this.#pause(attempt, task, () => this.#end(how, job, { task, done, attempt: attempt + 1 }));
         // The stream tells the end; until then this task stands for the request that was made.
         else waitForAbort(task, done);
       },
@@ -278,12 +289,18 @@ function waitFor(process: SimProcess, ms: number, task: Task, then: () => void):
   process.after(ms, go);
 }
 
+/** What would meet any other job as well. */
+const BUSY: readonly string[] = ['slot_busy', 'memory_unavailable', 'overloaded', 'storage_full'];
+
+type Refusal = Pick<
+  Extract<CoordinatorEvent, { type: 'run_refused' }>,
+  'reason' | 'final' | 'busy' | 'retryAfterMs'
+>;
+
 /** What an answer of Reactor Core means for the job; null when there was no answer, and asking again is right. */
-function refusalOf(error: CodedError): { reason: string; final: boolean; retryAfterMs: number } | null {
+function refusalOf(error: CodedError): Refusal | null {
   if (error.code === 'service_unavailable' || error.code === 'internal') return null;
   const retryAfterMs = (error.details.retry_after_seconds ?? 1) * 1000;
-  const passing = ['slot_busy', 'stale_token', 'memory_unavailable', 'overloaded', 'storage_full'].includes(
-    error.code,
-  );
-  return { reason: error.message, final: !passing, retryAfterMs };
+  const busy = BUSY.includes(error.code);
+  return { reason: error.message, final: !busy && error.code !== 'stale_token', busy, retryAfterMs };
 }

@@ -7,6 +7,8 @@ import {
   JOB_LIFECYCLE,
   type JobState,
   mayGo,
+  type ModelType,
+  PRIORITY_RANK,
   type ResourceVector,
   slotLockName,
   sourcesOf,
@@ -20,6 +22,7 @@ import type {
   Submission,
   Submitted,
 } from '@jarvis/coordinator';
+import { afterFailure, type BreakerRules } from '@jarvis/policy';
 import { type Disk, GuardFailed, type Transaction } from '../kernel/disk.ts';
 import { changeLease, liveLeases, releaseLeasesOf, requestLease } from './leases.ts';
 import { acquireLock, releaseLocksOf } from './locks.ts';
@@ -31,6 +34,9 @@ const JOINED_STATES: readonly JobState[] = ['queued', 'waiting_for_memory', 'sta
 /** A job of so many epochs stands for one whose data set turns out to be empty. */
 export const EPOCHS_WITHOUT_DATA = 1_000;
 
+/** Longer than any simulation lasts. */
+const MAX_WAIT_SECONDS = 604_800;
+
 export interface SimulatedStoreOptions {
   readonly tables: CoreTables;
   readonly disk: Disk;
@@ -38,6 +44,7 @@ export interface SimulatedStoreOptions {
   readonly lockTtlMs: number;
   readonly leaseTtlMs: number;
   readonly defaultNeed: ResourceVector;
+  readonly breaker: BreakerRules;
 }
 
 interface Move {
@@ -57,6 +64,7 @@ export class SimulatedStore implements CoordinatorStore {
   load(): Promise<StoredState> {
     const { tables } = this.#options;
     return Promise.resolve({
+      breakers: [...tables.breakers.values()],
       jobs: liveJobs(tables).map(storedJobOf),
       slots: [...tables.locks.values()].flatMap(({ slot, holder, token, expiresAtMs }) =>
         slot === null ? [] : [{ slot, holder, token, expiresAtMs }],
@@ -80,8 +88,11 @@ export class SimulatedStore implements CoordinatorStore {
           !j.frozen &&
           !j.cancelRequested,
       );
-      if (waiting !== undefined && submission.job_id === undefined)
+      if (waiting !== undefined && submission.job_id === undefined) {
+        const asked = submission.priority ?? DEFAULT_PRIORITY[submission.model_type];
+        if (PRIORITY_RANK[asked] < PRIORITY_RANK[waiting.priority]) tx.change(waiting, { priority: asked });
         return { jobId: waiting.jobId, joined: true };
+      }
       const jobId = submission.job_id ?? newId('job');
       this.#insert(tx, jobId, submission, nowMs);
       return { jobId, joined: false };
@@ -141,10 +152,24 @@ export class SimulatedStore implements CoordinatorStore {
     });
   }
 
-  markTraining(jobId: string, token: number): Promise<boolean> {
+  markTraining(jobId: string, token: number, nowMs: number): Promise<boolean> {
     return this.#attempt((tx) => {
       if (this.#options.tables.jobs.get(jobId)?.token !== token) return false;
-      return this.#move(tx, jobId, { from: ['starting'], to: 'training', reason: 'Reactor Core runs it' });
+      const set = { trainingSinceMs: nowMs };
+      return this.#move(tx, jobId, {
+        from: ['starting'],
+        to: 'training',
+        reason: 'Reactor Core runs it',
+        set,
+      });
+    });
+  }
+
+  beginPreempt(jobId: string, reason: string, nowMs: number): Promise<boolean> {
+    return this.#attempt((tx) => {
+      const preemptedAtMs = [...(this.#options.tables.jobs.get(jobId)?.preemptedAtMs ?? []), nowMs];
+      const from = sourcesOf(JOB_LIFECYCLE, 'preempting');
+      return this.#move(tx, jobId, { from, to: 'preempting', reason, set: { preemptedAtMs } });
     });
   }
 
@@ -154,7 +179,7 @@ export class SimulatedStore implements CoordinatorStore {
       if (job === undefined || !mayGo(JOB_LIFECYCLE, job.state, 'queued')) return false;
       const refund = !retry.spendsAttempt && job.state !== 'waiting_for_memory' ? 1 : 0;
       this.#release(tx, jobId, retry.reason);
-      const given = { slot: null, leaseId: null, waitingSinceMs: null };
+      const given = { slot: null, leaseId: null, waitingSinceMs: null, trainingSinceMs: null };
       const runCursor = Math.max(job.runCursor, retry.runCursor ?? 0);
       const set = { ...given, runCursor, notBeforeMs: retry.notBeforeMs, attempt: job.attempt - refund };
       const from = sourcesOf(JOB_LIFECYCLE, 'queued');
@@ -168,15 +193,32 @@ export class SimulatedStore implements CoordinatorStore {
     jobId: string,
     end: JobEnd,
     detail: { reason: string; modelVersion: string | null; error: string | null },
-    _nowMs: number,
+    nowMs: number,
   ): Promise<boolean> {
     return this.#attempt((tx) => {
-      const set = { slot: null, leaseId: null, waitingSinceMs: null };
+      const set = { slot: null, leaseId: null, waitingSinceMs: null, trainingSinceMs: null };
       const from = sourcesOf(JOB_LIFECYCLE, end);
       const moved = this.#move(tx, jobId, { from, to: end, reason: detail.reason, set });
-      if (moved) this.#release(tx, jobId, `the job is ${end}`);
-      return moved;
+      if (!moved) return false;
+      this.#release(tx, jobId, `the job is ${end}`);
+      this.#countOutcome(tx, jobId, end, { error: detail.reason, nowMs });
+      return true;
     });
+  }
+
+  #countOutcome(
+    tx: Transaction,
+    jobId: string,
+    end: JobEnd,
+    { error, nowMs }: { error: string; nowMs: number },
+  ): void {
+    const { tables, breaker } = this.#options;
+    const modelType = tables.jobs.get(jobId)?.modelType;
+    if (modelType === undefined || end === 'cancelled') return;
+    const before = tables.breakers.get(modelType) ?? null;
+    if (end === 'failed')
+      tx.insert(tables.breakers, modelType, afterFailure(before, { modelType, error }, nowMs, breaker));
+    else if (before !== null) tx.remove(tables.breakers, modelType);
   }
 
   requestCancel(jobId: string): Promise<JobEvent['state'] | null> {
@@ -206,11 +248,21 @@ export class SimulatedStore implements CoordinatorStore {
     });
   }
 
-  explain(jobId: string, reason: string): Promise<void> {
-    const job = this.#options.tables.jobs.get(jobId);
-    if (job === undefined || job.reason === reason) return Promise.resolve();
+  explain(reasons: readonly { readonly jobId: string; readonly reason: string }[]): Promise<void> {
     return this.#write((tx) => {
-      if (!isTerminal(JOB_LIFECYCLE, job.state)) tx.change(job, { reason });
+      for (const { jobId, reason } of reasons) {
+        const job = this.#options.tables.jobs.get(jobId);
+        if (job !== undefined && !isTerminal(JOB_LIFECYCLE, job.state)) tx.change(job, { reason });
+      }
+    });
+  }
+
+  resetBreaker(modelType: ModelType): Promise<boolean> {
+    const { breakers } = this.#options.tables;
+    return this.#write((tx) => {
+      const had = breakers.has(modelType);
+      if (had) tx.remove(breakers, modelType);
+      return had;
     });
   }
 
@@ -245,6 +297,9 @@ export class SimulatedStore implements CoordinatorStore {
       cancelRequested: false,
       runCursor: 0,
       frozen: false,
+      maxWaitMs: (submission.max_wait_seconds ?? MAX_WAIT_SECONDS) * 1000,
+      trainingSinceMs: null,
+      preemptedAtMs: [],
       events: [],
     };
     tx.insert(tables.jobs, jobId, job);
@@ -304,6 +359,11 @@ function storedJobOf(row: JobRow): StoredJob {
     attempt: row.attempt,
     token: row.token,
     runCursor: row.runCursor,
+    reason: row.reason,
+    maxWaitMs: row.maxWaitMs,
+    hasRun: row.attempt > 0 || row.runCursor > 0,
+    trainingSinceMs: row.trainingSinceMs,
+    preemptedAtMs: row.preemptedAtMs,
   };
 }
 

@@ -8,6 +8,7 @@ import type {
   PriorityClass,
   ResourceVector,
 } from '@jarvis/contracts';
+import type { BreakerView } from '@jarvis/policy';
 import { slotLockName } from '@jarvis/contracts';
 
 export interface CoreEvent {
@@ -36,6 +37,9 @@ export interface JobRow {
   runCursor: number;
   /** Its data set is frozen: from then on nothing joins it. */
   frozen: boolean;
+  readonly maxWaitMs: number | null;
+  trainingSinceMs: number | null;
+  preemptedAtMs: readonly number[];
   readonly events: CoreEvent[];
 }
 
@@ -60,6 +64,7 @@ export interface CoreTables {
   readonly jobs: Map<string, JobRow>;
   readonly locks: Map<string, LockRow>;
   readonly leases: Map<string, LeaseRow>;
+  readonly breakers: Map<ModelType, BreakerView>;
   /** Indexes over the above: jobs and leases that have not ended. */
   readonly liveJobs: Set<JobRow>;
   readonly liveLeases: Set<LeaseRow>;
@@ -71,5 +76,12 @@ export function emptyTables(slots: number): CoreTables {
     const name = slotLockName(slot);
     locks.set(name, { name, slot, state: 'free', holder: null, token: 0, expiresAtMs: null });
   }
-  return { jobs: new Map(), locks, leases: new Map(), liveJobs: new Set(), liveLeases: new Set() };
+  return {
+    jobs: new Map(),
+    locks,
+    leases: new Map(),
+    breakers: new Map(),
+    liveJobs: new Set(),
+    liveLeases: new Set(),
+  };
 }

@@ -33,13 +33,24 @@ export class Transaction {
   }
 
   insert<K, V>(table: Map<K, V>, key: K, row: V): void {
-    this.#undo.push(() => table.delete(key));
+    this.#keep(table, key);
     table.set(key, row);
+  }
+
+  remove<K, V>(table: Map<K, V>, key: K): void {
+    this.#keep(table, key);
+    table.delete(key);
   }
 
   append<T>(list: T[], item: T): void {
     this.#undo.push(() => list.pop());
     list.push(item);
+  }
+
+  /** What is there under this key now comes back when the transaction fails. */
+  #keep<K, V>(table: Map<K, V>, key: K): void {
+    const before = table.get(key);
+    this.#undo.push(() => (before === undefined ? table.delete(key) : table.set(key, before)));
   }
 
   edge(of: Watched, name: string, move: Moved['move']): void {

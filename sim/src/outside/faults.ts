@@ -44,6 +44,7 @@ export class Faults {
     this.#often(rare, () => this.#partition(core.process, reactor.process));
     this.#often(rare, () => this.#partition(core.process, prime.process));
     this.#often(rare, () => this.#hog());
+    this.#often(rare, () => this.#lowerBudget());
     this.#often(TRAINER_FAULTS, () => this.#onTrainer('trainer killed', (t) => t.kill()));
     this.#often(TRAINER_FAULTS, () => this.#onTrainer('trainer slow', (t) => this.#slowDown(t)));
     this.#often(TRAINER_FAULTS, () => this.#onTrainer('trainer hung', (t) => this.#hang(t)));
@@ -89,7 +90,11 @@ export class Faults {
     const ms = Math.max(scenario.lockTtlMs, scenario.leaseTtlMs) * this.#chance.between(1, 4);
     journal.fault(kind, `for ${Math.round(ms / 1000)} s`);
     process.stop();
-    this.#for(ms, () => process.goOn());
+    this.#for(ms, () => {
+      process.goOn();
+      // What was decided before is stored now.
+      this.#world.invariants.disturbedAtMs = this.#world.loop.nowMs;
+    });
   }
 
   #jump(): void {
@@ -120,6 +125,20 @@ export class Faults {
     journal.fault('memory taken from outside', `${(bytes / BYTES_PER_GB).toFixed(1)} GB`);
     machine.hold('a stranger', bytes);
     this.#for(HOG_MS, () => machine.hold('a stranger', 0));
+  }
+
+  /** As when somebody lowers the limit of a cgroup. */
+  #lowerBudget(): void {
+    const { journal, machine, scenario } = this.#world;
+    const share = this.#chance.between(0.05, 0.4);
+    journal.fault('budget lowered', `to ${share.toFixed(2)} of what it was`);
+    const set = (bytes: number): void => {
+      machine.budgetBytes = bytes;
+      // Whom it is too small for changes, as soon as it is measured.
+      this.#world.invariants.disturbedAtMs = this.#world.loop.nowMs;
+    };
+    set(Math.round(scenario.budgetBytes * share));
+    this.#for(HOG_MS, () => set(scenario.budgetBytes));
   }
 
   #onTrainer(kind: string, fault: (trainer: Trainer) => void): void {

@@ -1,6 +1,7 @@
 // The machine's memory: who holds how much, and the kernel that kills a trainer first when it runs out.
 export interface MachineOptions {
   readonly physicalBytes: number;
+  readonly budgetBytes: number;
   /** The owner that the kernel chose. */
   readonly onOutOfMemory: (owner: string) => void;
   readonly onChange: () => void;
@@ -11,9 +12,12 @@ const TRAINER = 'trainer ';
 export class Machine {
   readonly #options: MachineOptions;
   readonly #bytes = new Map<string, number>();
+  /** What may be given away at present: a limit from outside may be lowered, and raised again. */
+  budgetBytes: number;
 
   constructor(options: MachineOptions) {
     this.#options = options;
+    this.budgetBytes = options.budgetBytes;
   }
 
   hold(owner: string, bytes: number): void {

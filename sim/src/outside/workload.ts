@@ -17,6 +17,8 @@ const OUTSIDER_EVERY = 6;
 const STRANGER_EVERY = 12;
 /** Who has a job preempted may want it gone a little later. */
 const SECOND_THOUGHT_MS = 3_000;
+/** Of strangers, how many want more memory than there is. */
+const IMMODEST_SHARE = 0.1;
 /** Small jobs are common, large ones are not. */
 const NEED_SKEW = 3;
 
@@ -143,7 +145,10 @@ export class Workload {
     const chance = this.#chance;
     const holder = chance.id('stranger');
     const slot = chance.whole(0, scenario.slots - 1);
-    const needBytes = this.#needBytes();
+    const immodest = chance.happens(IMMODEST_SHARE);
+    const needBytes = immodest
+      ? 2 * scenario.budgetBytes
+      : Math.round(chance.between(NEED_BYTES_MIN, NEED_BYTES_MAX));
     const faithful = chance.happens(0.5);
     this.#world.invariants.disturbedAtMs = this.#world.loop.nowMs;
     const ask = <A>(what: string, serve: () => A, then: (answer: A) => void): void =>

@@ -8,15 +8,19 @@ import {
   makeRoomSchema,
   restoreResponseSchema,
   trainingCancelledSchema,
+  trainingPreemptedSchema,
   trainingStartedSchema,
 } from '@jarvis/contracts';
 import type { CoordinatorEvent, ExternalWork, Performer, StoredJob } from '@jarvis/coordinator';
 import { backoffMs, type LeaseView } from '@jarvis/policy';
 import { type Clock, isoOf, type Logger, type Random, readSse, type ServiceClient } from '@jarvis/runtime';
+import type { z } from 'zod';
 import type { StartRequests } from './start-request.ts';
 
 const RETRY_BASE_MS = 500;
 const RETRY_MAX_MS = 15_000;
+/** It is answered when the trainer has exited, which may checkpoint first. */
+const END_TIMEOUT_MS = 120_000;
 const DRAIN_POLL_MS = 1_000;
 const DRAIN_TIME_MS = 300_000;
 
@@ -46,7 +50,14 @@ export class Outside implements Performer {
     for (const job of work.start)
       wanted.set(`start ${job.jobId} ${job.token}`, (signal) => this.#start(job, signal));
     for (const job of work.follow) wanted.set(`follow ${job.jobId}`, (signal) => this.#follow(job, signal));
-    for (const job of work.cancel) wanted.set(`cancel ${job.jobId}`, (signal) => this.#cancel(job, signal));
+    for (const job of work.preempt)
+      wanted.set(`preempt ${job.jobId} ${job.token}`, (signal) =>
+        this.#end('preempt', trainingPreemptedSchema, job, signal),
+      );
+    for (const job of work.cancel)
+      wanted.set(`cancel ${job.jobId}`, (signal) =>
+        this.#end('cancel', trainingCancelledSchema, job, signal),
+      );
     for (const lease of work.drain)
       wanted.set(`drain ${lease.leaseId}`, (signal) => this.#drain(lease, signal));
     if (work.restore && this.#mayRestore) wanted.set('restore', (signal) => this.#restore(signal));
@@ -130,14 +141,20 @@ export class Outside implements Performer {
     }
   }
 
-  async #cancel(job: StoredJob, signal: AbortSignal): Promise<void> {
+  /** Asks until it is answered; the stream tells how the run ended. */
+  async #end(
+    how: 'cancel' | 'preempt',
+    answer: z.ZodType,
+    job: StoredJob,
+    signal: AbortSignal,
+  ): Promise<void> {
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
         await this.#options.reactor.post(
-          `/api/training/cancel/${encodeURIComponent(job.jobId)}`,
+          `/api/training/${how}/${encodeURIComponent(job.jobId)}`,
           {},
-          trainingCancelledSchema,
-          { once: true },
+          answer,
+          { once: true, timeoutMs: END_TIMEOUT_MS },
         );
         break;
       } catch (error) {
@@ -145,7 +162,7 @@ export class Outside implements Performer {
         await this.#pause(attempt, signal);
       }
     }
-    // The stream tells the end; until then this task stands for the request that was made.
+    // Until the stream has told it, this task stands for the request that was made.
     await waitForAbort(signal);
   }
 
@@ -204,19 +221,23 @@ export class Outside implements Performer {
   }
 }
 
+/** What would meet any other job as well. */
+const BUSY: ReadonlySet<string> = new Set(['slot_busy', 'memory_unavailable', 'overloaded', 'storage_full']);
+
+type Refusal = Pick<
+  Extract<CoordinatorEvent, { type: 'run_refused' }>,
+  'reason' | 'final' | 'busy' | 'retryAfterMs'
+>;
+
 /** What an answer of Reactor Core means for the job; null when there was no answer, and asking again is right. */
-function refusalOf(error: unknown): { reason: string; final: boolean; retryAfterMs: number } | null {
+function refusalOf(error: unknown): Refusal | null {
   // Not of Reactor Core: the data set could not be written, say. What is in the way may go away.
   if (!(error instanceof CodedError)) return null;
   if (error.code === 'service_unavailable' || error.code === 'internal') return null;
   const retryAfterMs = (error.details.retry_after_seconds ?? 1) * 1000;
-  const passing =
-    error.code === 'slot_busy' ||
-    error.code === 'stale_token' ||
-    error.code === 'memory_unavailable' ||
-    error.code === 'overloaded' ||
-    error.code === 'storage_full';
-  return { reason: error.message, final: !passing, retryAfterMs };
+  const busy = BUSY.has(error.code);
+  // A token may have become stale on its way; the next one is newer.
+  return { reason: error.message, final: !busy && error.code !== 'stale_token', busy, retryAfterMs };
 }
 
 function waitForAbort(signal: AbortSignal): Promise<void> {

@@ -58,4 +58,15 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE locks ADD COLUMN ttl_ms BIGINT;
       CREATE TABLE evidence_refused (evidence_id TEXT PRIMARY KEY, body TEXT NOT NULL, reason TEXT NOT NULL);`,
   },
+  {
+    id: 6,
+    name: 'jobs give way and wait at most so long; breakers of the model types',
+    sql: `
+      ALTER TABLE jobs ADD COLUMN max_wait BIGINT;
+      ALTER TABLE jobs ADD COLUMN training_since BIGINT;
+      ALTER TABLE jobs ADD COLUMN preempted_at TEXT NOT NULL DEFAULT '[]';
+      CREATE TABLE breakers (
+        model_type TEXT PRIMARY KEY, failures BIGINT NOT NULL, open_until BIGINT, last_error TEXT NOT NULL
+      );`,
+  },
 ];

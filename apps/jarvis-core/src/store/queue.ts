@@ -1,8 +1,6 @@
 // The queue: the coordinator's store on a database. Each transition is one guarded statement, in one transaction with
 // its event and with what it takes or gives back.
 import {
-  CodedError,
-  DEFAULT_PRIORITY,
   isTerminal,
   JOB_LIFECYCLE,
   type JobEvent,
@@ -19,48 +17,37 @@ import type {
   Submission,
   Submitted,
 } from '@jarvis/coordinator';
-import { isoOf, type Random } from '@jarvis/runtime';
-import {
-  type Database,
-  type EventLog,
-  join,
-  type Sql,
-  sql,
-  type Step,
-  type Transaction,
-} from '@jarvis/store';
-import { countNew } from './experiences.ts';
-import { findJobRow, jobStream } from './jobs.ts';
+import type { BreakerRules } from '@jarvis/policy';
+import { type Database, join, type Sql, sql, type Step, type Transaction } from '@jarvis/store';
+import { countOutcome, forgetBreaker, listBreakers } from './breakers.ts';
+import { tellJob } from './job-events.ts';
+import { findJobRow } from './jobs.ts';
 import { findLease, LeaseTable } from './leases.ts';
+import { LIVE_STATES, submitJob, type SubmitOptions } from './submitting.ts';
 import { acquireLock, releaseLocksOf, slotOf } from './locks.ts';
 import {
   type JobRow,
-  jobOf,
   type LeaseRow,
   leaseViewOf,
   type LockRow,
   numberOrNull,
+  preemptedAt,
   storedJobOf,
 } from './rows.ts';
 
-const LIVE_STATES = (Object.keys(JOB_LIFECYCLE) as JobState[]).filter((s) => !isTerminal(JOB_LIFECYCLE, s));
 const LIVE_LEASES = ['requested', 'draining', 'granted', 'expired_unconfirmed'];
-/** A job whose data set is not frozen yet will learn from what has come in meanwhile: another of its kind joins it. */
-const JOINED_STATES: readonly JobState[] = ['queued', 'waiting_for_memory', 'starting'];
+/** Older preemptions of a job than the newest so many are forgotten: they are counted within an hour. */
+const PREEMPTIONS_KEPT = 20;
 const REQUEUED_FROM = sourcesOf(JOB_LIFECYCLE, 'queued');
 
-export interface QueueOptions {
+export interface QueueOptions extends SubmitOptions {
   readonly db: Database;
-  readonly events: EventLog;
-  readonly random: Random;
   readonly hostId: string;
   /** Slots that may be taken; one beyond them, from a larger configuration, is only waited for. */
   readonly slots: number;
   readonly lockTtlMs: number;
   readonly leaseTtlMs: number;
-  readonly epochs: number;
-  /** What a job of this kind needs when it does not say so itself, in bytes. */
-  readonly defaultNeedBytes: (modelType: ModelType) => number;
+  readonly breaker: BreakerRules;
 }
 
 interface Move {
@@ -92,6 +79,7 @@ export class Queue implements CoordinatorStore {
       sql`SELECT * FROM leases WHERE state IN (${join(LIVE_LEASES)}) ORDER BY requested_at`,
     );
     return {
+      breakers: await listBreakers(db),
       jobs: jobs.map((row) => storedJobOf(row, hostId)),
       slots: locks.flatMap((row) => {
         const slot = slotOf(row.name);
@@ -111,34 +99,9 @@ export class Queue implements CoordinatorStore {
   }
 
   submit(submission: Submission, nowMs: number): Promise<Submitted | null> {
-    return this.#options.db.transaction('core.job.submit', async (tx) => {
-      const known = submission.job_id === undefined ? undefined : await findJobRow(tx, submission.job_id);
-      if (known !== undefined) {
-        if (known.model_type === submission.model_type) return { jobId: known.job_id, joined: true };
-        throw new CodedError('job_conflict', `job ${known.job_id} is a ${known.model_type} job`);
-      }
-      const waiting = await tx.get<JobRow>(sql`
-        SELECT * FROM jobs WHERE model_type = ${submission.model_type} AND state IN (${join(JOINED_STATES)}) AND dataset_sha256 IS NULL AND cancel_requested = 0
-        ORDER BY submitted_at LIMIT 1`);
-      if (waiting !== undefined && submission.job_id === undefined)
-        return { jobId: waiting.job_id, joined: true };
-      const { atLeastNew = 0 } = submission;
-      if (atLeastNew > 0 && (await countNew(tx, submission.model_type)) < atLeastNew) return null;
-      return { jobId: await this.#insert(tx, submission, nowMs), joined: false };
-    });
-  }
-
-  async #insert(tx: Transaction, submission: Submission, nowMs: number): Promise<string> {
-    const { random, defaultNeedBytes, epochs } = this.#options;
-    const jobId = submission.job_id ?? random.id('job');
-    const need = submission.need ?? { ram_bytes: defaultNeedBytes(submission.model_type), vram_bytes: {} };
-    await tx.run(sql`
-      INSERT INTO jobs (job_id, model_type, priority, state, reason, source, epochs, config, auto_deploy, need_ram, need_vram, submitted_at)
-      VALUES (${jobId}, ${submission.model_type}, ${submission.priority ?? DEFAULT_PRIORITY[submission.model_type]}, 'queued', ${submission.reason},
-        ${submission.source}, ${submission.epochs ?? epochs}, ${JSON.stringify(submission.config)}, ${submission.auto_deploy},
-        ${need.ram_bytes}, ${JSON.stringify(need.vram_bytes)}, ${nowMs})`);
-    await this.#tell(tx, jobId, 'state', nowMs);
-    return jobId;
+    return this.#options.db.transaction('core.job.submit', (tx) =>
+      submitJob(tx, submission, nowMs, this.#options),
+    );
   }
 
   takeSlot(jobId: string, slot: number, reason: string, nowMs: number): Promise<boolean> {
@@ -240,6 +203,23 @@ export class Queue implements CoordinatorStore {
         to: 'training',
         reason: 'Reactor Core runs it',
         nowMs,
+        set: sql`, training_since = ${nowMs}`,
+      });
+    });
+  }
+
+  beginPreempt(jobId: string, reason: string, nowMs: number): Promise<boolean> {
+    return this.#attempt('core.job.preempt', async (tx) => {
+      const job = await findJobRow(tx, jobId);
+      if (job === undefined) return false;
+      const preempted = [...preemptedAt(job), nowMs].slice(-PREEMPTIONS_KEPT);
+      return this.#move(tx, {
+        jobId,
+        from: sourcesOf(JOB_LIFECYCLE, 'preempting'),
+        to: 'preempting',
+        reason,
+        nowMs,
+        set: sql`, preempted_at = ${JSON.stringify(preempted)}`,
       });
     });
   }
@@ -250,7 +230,7 @@ export class Queue implements CoordinatorStore {
       if (job === undefined || !REQUEUED_FROM.includes(job.state)) return false;
       const refund = !retry.spendsAttempt && job.state !== 'waiting_for_memory' ? 1 : 0;
       await this.#release(tx, jobId, retry.reason, nowMs);
-      const set = sql`, slot = NULL, lease_id = NULL, waiting_since = NULL, not_before = ${Math.round(retry.notBeforeMs)}, attempt = attempt - ${refund}, run_cursor = ${Math.max(Number(job.run_cursor), retry.runCursor ?? 0)}`;
+      const set = sql`, slot = NULL, lease_id = NULL, waiting_since = NULL, training_since = NULL, not_before = ${Math.round(retry.notBeforeMs)}, attempt = attempt - ${refund}, run_cursor = ${Math.max(Number(job.run_cursor), retry.runCursor ?? 0)}`;
       const moved = await this.#move(tx, {
         jobId,
         from: REQUEUED_FROM,
@@ -280,7 +260,7 @@ export class Queue implements CoordinatorStore {
     nowMs: number,
   ): Promise<boolean> {
     return this.#attempt('core.job.end', async (tx) => {
-      const set = sql`, ended_at = ${nowMs}, model_version = ${detail.modelVersion}, error = ${detail.error}, slot = NULL, lease_id = NULL, waiting_since = NULL`;
+      const set = sql`, ended_at = ${nowMs}, model_version = ${detail.modelVersion}, error = ${detail.error}, slot = NULL, lease_id = NULL, waiting_since = NULL, training_since = NULL`;
       const moved = await this.#move(tx, {
         jobId,
         from: sourcesOf(JOB_LIFECYCLE, end),
@@ -289,8 +269,11 @@ export class Queue implements CoordinatorStore {
         nowMs,
         set,
       });
-      if (moved) await this.#release(tx, jobId, `the job is ${end}`, nowMs);
-      return moved;
+      if (!moved) return false;
+      await this.#release(tx, jobId, `the job is ${end}`, nowMs);
+      const { breaker } = this.#options;
+      await countOutcome(tx, { jobId, end, error: detail.error ?? detail.reason, nowMs }, breaker);
+      return true;
     });
   }
 
@@ -326,16 +309,17 @@ export class Queue implements CoordinatorStore {
     );
   }
 
-  async explain(jobId: string, reason: string): Promise<void> {
-    const row = await this.#options.db.get<{ reason: string }>(
-      sql`SELECT reason FROM jobs WHERE job_id = ${jobId}`,
-    );
-    if (row === undefined || row.reason === reason) return;
-    await this.#options.db.transaction('core.job.explain', (tx) =>
-      tx.run(
-        sql`UPDATE jobs SET reason = ${reason} WHERE job_id = ${jobId} AND state IN (${join(LIVE_STATES)})`,
-      ),
-    );
+  async explain(reasons: readonly { readonly jobId: string; readonly reason: string }[]): Promise<void> {
+    await this.#options.db.transaction('core.job.explain', async (tx) => {
+      for (const { jobId, reason } of reasons)
+        await tx.run(
+          sql`UPDATE jobs SET reason = ${reason} WHERE job_id = ${jobId} AND state IN (${join(LIVE_STATES)})`,
+        );
+    });
+  }
+
+  resetBreaker(modelType: ModelType): Promise<boolean> {
+    return this.#options.db.transaction('core.breaker.reset', (tx) => forgetBreaker(tx, modelType));
   }
 
   /** Why a job is where it is. */
@@ -372,22 +356,8 @@ export class Queue implements CoordinatorStore {
     await releaseLocksOf(tx, holder);
   }
 
-  async #tell(tx: Transaction, jobId: string, type: 'state' | 'progress', nowMs: number): Promise<void> {
-    const row = await findJobRow(tx, jobId);
-    if (row === undefined) return;
-    const job = jobOf(row);
-    const data: JobEvent = {
-      job_id: jobId,
-      state: job.state,
-      reason: job.reason,
-      attempt: job.attempt,
-      epoch: job.epoch,
-      total_epochs: job.total_epochs,
-      loss: job.loss,
-      accuracy: job.accuracy,
-      model_version: job.model_version,
-    };
-    await this.#options.events.append(tx, { stream: jobStream(jobId), type, data, at: isoOf(nowMs) });
+  #tell(tx: Transaction, jobId: string, type: 'state' | 'progress', nowMs: number): Promise<void> {
+    return tellJob(tx, this.#options.events, { jobId, type, nowMs });
   }
 }
 

@@ -47,6 +47,10 @@ export interface JobRow {
   readonly dataset_sha256: string | null;
   readonly dataset_rows: Big | null;
   readonly data_through: Big | null;
+  readonly max_wait: Big | null;
+  readonly training_since: Big | null;
+  /** JSON: when it was told to give way, in ms. */
+  readonly preempted_at: string;
 }
 
 export interface LockRow {
@@ -123,7 +127,16 @@ export function storedJobOf(row: JobRow, hostId: string): StoredJob {
     attempt: Number(row.attempt),
     token: numberOrNull(row.token),
     runCursor: Number(row.run_cursor),
+    reason: row.reason,
+    maxWaitMs: numberOrNull(row.max_wait),
+    hasRun: Number(row.attempt) > 0 || Number(row.run_cursor) > 0,
+    trainingSinceMs: numberOrNull(row.training_since),
+    preemptedAtMs: preemptedAt(row),
   };
+}
+
+export function preemptedAt({ preempted_at }: Pick<JobRow, 'preempted_at'>): number[] {
+  return JSON.parse(preempted_at) as number[];
 }
 
 export function leaseViewOf(row: LeaseRow, hostId: string): LeaseView {

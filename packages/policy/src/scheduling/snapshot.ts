@@ -1,5 +1,6 @@
 // What a scheduling cycle looks at: one immutable picture of queue, slots, leases and memory at one moment.
 import type { JobState, LeaseState, ModelType, PriorityClass, ResourceVector } from '@jarvis/contracts';
+import type { BreakerRules, BreakerView } from './breaker.ts';
 
 export interface JobView {
   readonly jobId: string;
@@ -15,6 +16,14 @@ export interface JobView {
   readonly leaseId: string | null;
   readonly need: ResourceVector;
   readonly cancelRequested: boolean;
+  /** How long it may wait for its first start; null: as long as it takes. */
+  readonly maxWaitMs: number | null;
+  /** An attempt of it was started once. */
+  readonly hasRun: boolean;
+  /** Since when its present attempt trains. */
+  readonly trainingSinceMs: number | null;
+  /** When it was told to give way, as far as that counts. */
+  readonly preemptedAtMs: readonly number[];
 }
 
 export interface SlotView {
@@ -55,6 +64,11 @@ export interface SchedulingOptions {
   readonly agingMs: number;
   readonly primeThresholdBytes: number;
   readonly primeIdleMs: number;
+  /** A training that has just begun is not told to give way. */
+  readonly preemptAfterMs: number;
+  /** One that was told so so often within an hour neither. */
+  readonly preemptionsPerHour: number;
+  readonly breaker: BreakerRules;
 }
 
 export interface SchedulingSnapshot {
@@ -66,5 +80,7 @@ export interface SchedulingSnapshot {
   readonly memory: MemoryView | null;
   /** null: Reactor Core answers and its runs are known; otherwise why nothing can be started, for a person. */
   readonly reactorAway: string | null;
+  /** Of model types of which jobs failed lately. */
+  readonly breakers: readonly BreakerView[];
   readonly options: SchedulingOptions;
 }

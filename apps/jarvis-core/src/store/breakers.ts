@@ -1,0 +1,63 @@
+// The breakers of the model types: rows only of those of which a job failed since the last that completed.
+import type { Breaker, ModelType } from '@jarvis/contracts';
+import type { JobEnd } from '@jarvis/coordinator';
+import { afterFailure, breakerState, type BreakerRules, type BreakerView } from '@jarvis/policy';
+import { isoOf } from '@jarvis/runtime';
+import { type Reader, sql, type Transaction } from '@jarvis/store';
+import { findJobRow } from './jobs.ts';
+import { numberOrNull } from './rows.ts';
+
+interface BreakerRow {
+  readonly model_type: ModelType;
+  readonly failures: number | string;
+  readonly open_until: number | string | null;
+  readonly last_error: string;
+}
+
+export async function listBreakers(db: Reader): Promise<BreakerView[]> {
+  const rows = await db.all<BreakerRow>(sql`SELECT * FROM breakers ORDER BY model_type`);
+  return rows.map((row) => ({
+    modelType: row.model_type,
+    failures: Number(row.failures),
+    openUntilMs: numberOrNull(row.open_until),
+    lastError: row.last_error,
+  }));
+}
+
+export function breakerOf(view: BreakerView, nowMs: number, rules: BreakerRules): Breaker {
+  return {
+    model_type: view.modelType,
+    state: breakerState(view, nowMs, rules),
+    failures: view.failures,
+    open_until: view.openUntilMs === null ? null : isoOf(view.openUntilMs),
+    last_error: view.lastError,
+  };
+}
+
+export interface Outcome {
+  readonly jobId: string;
+  readonly end: JobEnd;
+  readonly error: string;
+  readonly nowMs: number;
+}
+
+/** A job that completed closes the breaker of its kind, one that failed may open it; one that was cancelled says nothing. */
+export async function countOutcome(tx: Transaction, outcome: Outcome, rules: BreakerRules): Promise<void> {
+  const modelType = (await findJobRow(tx, outcome.jobId))?.model_type;
+  if (modelType === undefined || outcome.end === 'cancelled') return;
+  if (outcome.end === 'completed') {
+    await forgetBreaker(tx, modelType);
+    return;
+  }
+  const before = (await listBreakers(tx)).find((b) => b.modelType === modelType) ?? null;
+  const after = afterFailure(before, { modelType, error: outcome.error }, outcome.nowMs, rules);
+  const openUntil = after.openUntilMs === null ? null : Math.round(after.openUntilMs);
+  await tx.run(sql`
+    INSERT INTO breakers (model_type, failures, open_until, last_error)
+    VALUES (${modelType}, ${after.failures}, ${openUntil}, ${after.lastError})
+    ON CONFLICT (model_type) DO UPDATE SET failures = ${after.failures}, open_until = ${openUntil}, last_error = ${after.lastError}`);
+}
+
+export async function forgetBreaker(tx: Transaction, modelType: ModelType): Promise<boolean> {
+  return (await tx.run(sql`DELETE FROM breakers WHERE model_type = ${modelType}`)) === 1;
+}
