@@ -2,9 +2,9 @@
 import type { FailpointEntry } from '@jarvis/failpoints';
 import { FAILPOINTS_VARIABLE } from '@jarvis/failpoints';
 import { seededRandom, until } from '@jarvis/testkit';
-import { checkSettled, type Findings, watchTrainers } from './checks.ts';
-import { killAtRandom, writePlan } from './faults.ts';
-import { makeSystem, untilUp } from './system.ts';
+import { checkSettled, type Findings, type Watch, watchTrainers } from './checks.ts';
+import { killAtRandom, type Plan, writePlan } from './faults.ts';
+import { makeSystem, type System, untilUp } from './system.ts';
 import { startWorkload } from './workload.ts';
 
 const UP_LIMIT_MS = 120_000;
@@ -18,6 +18,8 @@ export interface OrdealOptions {
   /** How long the steps of the plan are waited for. */
   readonly planLimitMs: number;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Ends it early: what was started is killed, and it throws. */
+  readonly signal?: AbortSignal;
   readonly say: (line: string) => void;
 }
 
@@ -32,52 +34,69 @@ export interface Ordeal extends Findings {
 }
 
 export async function undergo(options: OrdealOptions): Promise<Ordeal> {
-  const { folder, seed, say } = options;
-  const from = performance.now();
+  const { folder, say, signal } = options;
   const plan = await writePlan(folder, options.failpoints);
   const environment = { [FAILPOINTS_VARIABLE]: plan.path, ...options.environment };
   const system = await makeSystem(folder, environment);
   const watch = watchTrainers(system);
-  const broken: string[] = [];
   try {
-    system.up();
-    const workload = startWorkload(system, seededRandom(seed));
-    await untilFired(plan, options);
-    const pending = plan.pending();
-    say(`${options.failpoints.length - pending.length} of ${options.failpoints.length} steps taken`);
-    await untilUp(system, UP_LIMIT_MS);
-    const kills = await killAtRandom(system, seededRandom(seed + 1), options.kills, (done) => {
-      if (done % 25 === 0) say(`${done} of ${options.kills} kills`);
-    });
-    await untilUp(system, UP_LIMIT_MS);
-    await workload.stop();
-    say('in peace: waiting until everything has ended');
-    const findings = await checkSettled(system, workload.account);
-    await watch.stop();
-    if (watch.most() > 1) broken.push(`${watch.most()} trainers were alive at once`);
-    const exitCode = await system.down();
-    if (exitCode !== 0) broken.push(`jarvis down ended with ${exitCode}`);
-    const left = await orphans(() => system.processes());
-    if (left.length > 0) broken.push(`processes ${left.join(', ')} were left`);
-    return {
-      ...findings,
-      broken: [...findings.broken, ...broken],
-      fired: options.failpoints.length - pending.length,
-      pending,
-      kills,
-      experiences: workload.account.experiences,
-      commands: workload.account.commands,
-      looks: watch.looks(),
-      seconds: (performance.now() - from) / 1000,
-    };
+    return await Promise.race([hurt(options, { system, plan, watch }), aborted(signal)]);
   } catch (error) {
-    say(system.output().slice(-5000));
+    if (signal?.aborted !== true) say(system.output().slice(-5000));
     throw error;
   } finally {
     await watch.stop();
     system.giveUp();
     for (const pid of await system.processes()) process.kill(pid, 'SIGKILL');
   }
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal?.addEventListener('abort', () => reject(new Error('it was ended from outside')), { once: true });
+  });
+}
+
+interface Scene {
+  readonly system: System;
+  readonly plan: Plan;
+  readonly watch: Watch;
+}
+
+async function hurt(options: OrdealOptions, { system, plan, watch }: Scene): Promise<Ordeal> {
+  const { seed, say } = options;
+  const from = performance.now();
+  const broken: string[] = [];
+  system.up();
+  const workload = startWorkload(system, seededRandom(seed));
+  await untilFired(plan, options);
+  const pending = plan.pending();
+  say(`${options.failpoints.length - pending.length} of ${options.failpoints.length} steps taken`);
+  await untilUp(system, UP_LIMIT_MS);
+  const kills = await killAtRandom(system, seededRandom(seed + 1), options.kills, (done) => {
+    if (done % 25 === 0) say(`${done} of ${options.kills} kills`);
+  });
+  await untilUp(system, UP_LIMIT_MS);
+  await workload.stop();
+  say('in peace: waiting until everything has ended');
+  const findings = await checkSettled(system, workload.account);
+  await watch.stop();
+  if (watch.most() > 1) broken.push(`${watch.most()} trainers were alive at once`);
+  const exitCode = await system.down();
+  if (exitCode !== 0) broken.push(`jarvis down ended with ${exitCode}`);
+  const left = await orphans(() => system.processes());
+  if (left.length > 0) broken.push(`processes ${left.join(', ')} were left`);
+  return {
+    ...findings,
+    broken: [...findings.broken, ...broken],
+    fired: options.failpoints.length - pending.length,
+    pending,
+    kills,
+    experiences: workload.account.experiences,
+    commands: workload.account.commands,
+    looks: watch.looks(),
+    seconds: (performance.now() - from) / 1000,
+  };
 }
 
 async function untilFired(

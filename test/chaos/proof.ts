@@ -53,6 +53,8 @@ const { values } = parseArgs({
   },
 });
 const seed = Number(values.seed);
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
 const failpoints: readonly FailpointEntry[] = values['no-failpoints']
   ? []
   : [...everyFailpoint(), ...someHangs(seededRandom(seed + 2), Number(values.hangs)), ...everyLostReply()];
@@ -74,6 +76,7 @@ async function prove(engine: Engine): Promise<string> {
       kills: Number(values.kills),
       planLimitMs: Number(values.limit) * 1000,
       environment,
+      signal: interrupted.signal,
       say,
     }),
   );
@@ -85,7 +88,13 @@ async function prove(engine: Engine): Promise<string> {
 }
 
 const sections: string[] = [];
-for (const engine of engines) sections.push(await prove(engine));
+try {
+  for (const engine of engines) sections.push(await prove(engine));
+} catch (error) {
+  if (!interrupted.signal.aborted) throw error;
+  process.stderr.write('Ended early; what was started is gone.\n');
+  process.exit(130);
+}
 const report = [
   '# Whatever dies',
   '',

@@ -22,6 +22,8 @@ export const BAD_FILE = 'experiences_bad';
 /** Of all jobs, how many are cancelled at some time. */
 const CANCELLED_SHARE = 0.15;
 const CANCEL_AFTER_MS_MAX = 3_000;
+/** Of runs that were started at Reactor Core itself. */
+const CALLED_OFF_SHARE = 0.4;
 const KINDS: readonly ModelType[] = ['voice', 'nlu', 'vision', 'embedding'];
 const INTENTS = ['lights_on', 'lights_off', 'set_timer', 'play_music'] as const;
 
@@ -235,8 +237,18 @@ async function startRunAtReactor(world: World): Promise<void> {
   };
   const url = `${world.system.urls['reactor-core']}/api/training/start`;
   const { status, body: answer } = await post(url, body, {}, world.ended);
-  if (status === 200) world.account.ownRuns.push(body.job_id);
-  else if (status !== GAVE_UP) throw new Error(`a run was refused with ${status}: ${JSON.stringify(answer)}`);
+  if (status === 200) {
+    world.account.ownRuns.push(body.job_id);
+    await stopSomeAtReactor(world, body.job_id);
+  } else if (status !== GAVE_UP)
+    throw new Error(`a run was refused with ${status}: ${JSON.stringify(answer)}`);
+}
+
+/** Some are told to give way, and then called off while no trainer of theirs runs. */
+async function stopSomeAtReactor(world: World, jobId: string): Promise<void> {
+  if (world.random.unit() >= CALLED_OFF_SHARE) return;
+  const training = `${world.system.urls['reactor-core']}/api/training`;
+  for (const how of ['preempt', 'cancel']) await post(`${training}/${how}/${jobId}`, {}, {}, world.ended);
 }
 
 /** Pauses and resumes what rolls; now and then everybody goes back, or to a version at once. What is refused is refused. */

@@ -2,13 +2,12 @@
 // counted twice, and each job has one last event. By default one victim, drawn from E2E_SEED; `E2E_VICTIMS=all`: each;
 // or names with commas between.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { seededRandom, tempFolder, until } from '@jarvis/testkit';
-import { findHome, getJson, startDemo } from './demo-process.ts';
-import { see, type Urls } from './stages.ts';
+import { addressesIn, findHome, getJson, startDemo, type Urls } from './demo-process.ts';
+import { see } from './stages.ts';
 
 const VICTIMS = ['jarvis-core', 'j-prime', 'reactor-core', 'trainer'] as const;
 type Victim = (typeof VICTIMS)[number];
@@ -58,18 +57,6 @@ function chooseVictims(named: string | undefined): readonly Victim[] {
     `E2E_VICTIMS has to be all, or some of ${VICTIMS.join(', ')}`,
   );
   return names as Victim[];
-}
-
-async function addressesIn(home: string): Promise<Urls | null> {
-  const file = JSON.parse(await readFile(join(home, 'supervisor.json'), 'utf8')) as {
-    urls?: Record<string, string>;
-  };
-  const [core, prime, reactor] = [
-    file.urls?.['jarvis-core'],
-    file.urls?.['j-prime'],
-    file.urls?.['reactor-core'],
-  ];
-  return core === undefined || prime === undefined || reactor === undefined ? null : { core, prime, reactor };
 }
 
 async function kill(victim: Victim, urls: Urls, trainerPid: number | null): Promise<boolean> {

@@ -9,6 +9,12 @@ const CLI = fileURLToPath(new URL('../../apps/cli/bin/jarvis.js', import.meta.ur
 const CALL_LIMIT_MS = 2_000;
 const OUTPUT_CHARS_MAX = 1_000_000;
 
+export interface Urls {
+  readonly core: string;
+  readonly prime: string;
+  readonly reactor: string;
+}
+
 export interface DemoRun {
   readonly child: ChildProcess;
   readonly ended: Promise<{ code: number | null; stdout: string; stderr: string }>;
@@ -37,6 +43,19 @@ export async function findHome(folder: string): Promise<string | null> {
     if (await readFile(join(home, 'supervisor.json')).catch(() => null)) return home;
   }
   return null;
+}
+
+/** Null while they are not written yet. */
+export async function addressesIn(home: string): Promise<Urls | null> {
+  const file = JSON.parse(await readFile(join(home, 'supervisor.json'), 'utf8')) as {
+    urls?: Record<string, string>;
+  };
+  const [core, prime, reactor] = [
+    file.urls?.['jarvis-core'],
+    file.urls?.['j-prime'],
+    file.urls?.['reactor-core'],
+  ];
+  return core === undefined || prime === undefined || reactor === undefined ? null : { core, prime, reactor };
 }
 
 export function getJson<T>(url: string): Promise<T | null> {

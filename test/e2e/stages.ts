@@ -1,12 +1,6 @@
 // At which stage of its days a demo is, as seen over HTTP from outside.
 import type { Deployment, Job, Run } from '@jarvis/contracts';
-import { getJson } from './demo-process.ts';
-
-export interface Urls {
-  readonly core: string;
-  readonly prime: string;
-  readonly reactor: string;
-}
+import { getJson, type Urls } from './demo-process.ts';
 
 export interface Seen {
   /** Such as `train 2`: the second training; null while nothing is known. */

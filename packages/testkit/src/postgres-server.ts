@@ -22,7 +22,7 @@ export type PostgresServer =
   | { readonly ok: false; readonly reason: string };
 
 let found: Promise<PostgresServer> | undefined;
-let stop: (() => Promise<void>) | undefined;
+let started: OwnPostgres | undefined;
 
 /**
  * The same one for all tests of a file. Whoever calls this also calls `stopPostgres` when all is over. `durable`: what is
@@ -34,16 +34,17 @@ export function findPostgres(durable = false): Promise<PostgresServer> {
 
 /** Ends the server if this process has started one. */
 export async function stopPostgres(): Promise<void> {
-  await stop?.();
+  await started?.stop();
+  started = undefined;
 }
 
 async function find(durable: boolean): Promise<PostgresServer> {
   const url = process.env['TEST_POSTGRES_URL'];
   if (url !== undefined && url !== '') return { ok: true, url };
   try {
-    return { ok: true, url: await startEmbedded(durable) };
+    started = await startPostgres(durable);
+    return { ok: true, url: started.url };
   } catch (error) {
-    await stopPostgres();
     const why = error instanceof Error ? error.message : String(error);
     return {
       ok: false,
@@ -52,18 +53,48 @@ async function find(durable: boolean): Promise<PostgresServer> {
   }
 }
 
-async function startEmbedded(durable: boolean): Promise<string> {
+/** How a server ends: what is connected is cut off, and it closes its files; or it is gone, and recovers at its start. */
+export type PostgresEnd = 'fast' | 'crash';
+
+export interface OwnPostgres {
+  readonly url: string;
+  /** Resolves when it answers again, on the same port. */
+  restart(how: PostgresEnd): Promise<void>;
+  /** It and its data are gone. */
+  stop(): Promise<void>;
+}
+
+/** Starts a server of this process alone. Throws when the binaries are not here, or do not run. */
+export async function startPostgres(durable = false): Promise<OwnPostgres> {
   const folder = await mkdtemp(join(tmpdir(), 'jarvis-postgres-'));
-  let server: ChildProcess | undefined;
-  stop = async () => {
-    stop = undefined;
-    if (server !== undefined && server.exitCode === null && server.signalCode === null) {
-      const ended = once(server, 'exit');
-      server.kill('SIGINT');
-      await ended;
-    }
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
-  };
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  try {
+    const start = await prepare(folder, durable);
+    let server = await start();
+    return {
+      url: server.url,
+      restart: async (how) => {
+        await endServer(server.child, how);
+        server = await start();
+      },
+      stop: async () => {
+        await endServer(server.child, 'fast');
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly url: string;
+}
+
+/** Makes the data folder; answers how to start a server on it. */
+async function prepare(folder: string, durable: boolean): Promise<() => Promise<Running>> {
   const asRoot = process.getuid?.() === 0;
   if (asRoot) chownSync(folder, NOBODY, NOBODY);
   const user = asRoot ? { uid: NOBODY, gid: NOBODY } : {};
@@ -82,14 +113,28 @@ async function startEmbedded(durable: boolean): Promise<string> {
     'listen_addresses=127.0.0.1',
   ];
   const flags = settings.flatMap((setting) => ['-c', setting]);
-  server = spawn(programs.postgres, ['-D', data, '-p', String(port), ...flags], {
-    ...user,
-    stdio: 'ignore',
-  });
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-  const started = server;
-  await until('Postgres to answer', () => answers(url, started), READY_LIMIT_MS);
-  return url;
+  return async () => {
+    const child = spawn(programs.postgres, ['-D', data, '-p', String(port), ...flags], {
+      ...user,
+      stdio: 'ignore',
+    });
+    try {
+      await until('Postgres to answer', () => answers(url, child), READY_LIMIT_MS);
+    } catch (error) {
+      await endServer(child, 'fast');
+      throw error;
+    }
+    return { child, url };
+  };
+}
+
+/** SIGINT is a fast shutdown, SIGQUIT an immediate one without a checkpoint: the next start recovers from the log. */
+async function endServer(child: ChildProcess, how: PostgresEnd): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill(how === 'fast' ? 'SIGINT' : 'SIGQUIT');
+  await ended;
 }
 
 async function answers(url: string, server: ChildProcess): Promise<boolean> {
