@@ -11,7 +11,7 @@ import {
   addEvidence,
   type Broken,
   type Failure,
-  pending,
+  readOutbox,
   pendingFailures,
   refuse,
   type RequestCount,
@@ -69,7 +69,7 @@ onEach('requests gather in one row until it is sent; a row goes when it was ackn
   assert.equal(await pendingFailures(db), 1);
   await acknowledge(db, batch);
   assert.deepEqual(await takeBatch(db, BATCH_ROWS), [requests('d', 7)]);
-  assert.equal(await pending(db), 1);
+  assert.equal((await readOutbox(db)).pending, 1);
 });
 
 onEach('rows keep their order over those that went, and what is refused is set aside', async (db) => {
