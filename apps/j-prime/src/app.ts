@@ -24,8 +24,10 @@ import {
 import { type Database, openDatabase, takeHomeLock } from '@jarvis/store';
 import { Room } from './leases/room.ts';
 import { ArtifactCache } from './models/artifact-cache.ts';
+import { CacheAudit } from './models/cache-audit.ts';
 import { Fleet } from './models/fleet.ts';
 import { Loader } from './models/loader.ts';
+import { addInvariantRoutes } from './invariants.ts';
 import { addPrimeMetrics, outboxOf } from './metrics.ts';
 import { addHealthRoutes } from './protocols/health-routes.ts';
 import { addInferenceV2Routes } from './protocols/inference-v2-routes.ts';
@@ -66,6 +68,7 @@ interface Ground extends AppOptions {
 }
 
 interface Serving {
+  readonly audit: CacheAudit;
   readonly fleet: Fleet;
   readonly room: Room;
   readonly predictor: Predictor;
@@ -194,7 +197,14 @@ async function startServing(ground: Ground, parts: Part[]): Promise<Serving> {
   parts.push({ name: 'room in memory', stop: () => room.stop() });
   parts.push({ name: 'route follower', stop: () => follower.stop() });
   const predictor = new Predictor({ fleet, evidence, clock, random, logger });
-  return { fleet, room, predictor, follower, isStarting: startingUntilSettled(fleet, clock) };
+  return {
+    audit: new CacheAudit(cache),
+    fleet,
+    room,
+    predictor,
+    follower,
+    isStarting: startingUntilSettled(fleet, clock),
+  };
 }
 
 function startingUntilSettled(fleet: Fleet, clock: Clock): () => boolean {
@@ -233,6 +243,7 @@ async function serveHttp(ground: Ground, serving: Serving, { parts, service }: L
   addHealthRoutes(server, { identity, startedMs, clock, fleet, isStarting, reactor, outbox });
   addPrimeMetrics({ ...serving, meter, outbox });
   meterPeers(meter, () => ({ 'reactor-core': reactor() }));
+  addInvariantRoutes(server, { ...serving, db });
   addPredictRoutes(server, predictor);
   addMemoryRoutes(server, { ...serving, measureBytes });
   addInferenceV2Routes(server, fleet, isStarting);

@@ -25,6 +25,7 @@ import { addDeploymentRoutes } from './deployments/http.ts';
 import { Routing } from './deployments/routing.ts';
 import { createLocalExecutor } from './executors/local.ts';
 import { addHealthRoutes } from './health.ts';
+import { addInvariantRoutes } from './invariants.ts';
 import { addReactorMetrics } from './metrics.ts';
 import { Blobs } from './registry/blobs.ts';
 import { addRegistryRoutes } from './registry/http.ts';
@@ -274,6 +275,7 @@ async function serve(ground: Ground, serving: Serving): Promise<void> {
   addReactorMetrics(ground.meter, store.db);
   addTrainingRoutes(server, { store, starting: serving.starting, stopping });
   addRegistryRoutes(server, store.db, blobs);
+  addInvariantRoutes(server, { db: store.db, blobs, slots: env.MAX_CONCURRENT_TRAINING_JOBS });
   addDeploymentRoutes(server, {
     db: store.db,
     clock,

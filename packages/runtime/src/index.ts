@@ -2,6 +2,7 @@
 export * from './clock.ts';
 export * from './config.ts';
 export * from './download.ts';
+export * from './file-audit.ts';
 export type * from './http-server.ts';
 export * from './http-shell.ts';
 export * from './logger.ts';

@@ -116,7 +116,15 @@ async function forgetOldRefusals(tx: Transaction): Promise<void> {
     (SELECT seq FROM outbox WHERE refused IS NOT NULL ORDER BY seq DESC LIMIT ${REFUSED_KEPT})`);
 }
 
-interface OutboxRow {
+/** null when the row is evidence as the contract has it. */
+export function whatIsWrongWith(row: OutboxRow): string | null {
+  const parsed = evidenceSchema.safeParse(columnsOf(row));
+  if (parsed.success) return null;
+  const [issue] = parsed.error.issues;
+  return `${row.evidence_id} (${issue?.path.join('.')}: ${issue?.message})`;
+}
+
+export interface OutboxRow {
   readonly seq: number;
   readonly evidence_id: string;
   readonly kind: string;
@@ -133,6 +141,10 @@ interface OutboxRow {
 }
 
 function evidenceOf(row: OutboxRow): Evidence {
+  return evidenceSchema.parse(columnsOf(row));
+}
+
+function columnsOf(row: OutboxRow): Record<string, unknown> {
   const { seq: _seq, attempted: _attempted, refused: _refused, ...columns } = row;
-  return evidenceSchema.parse(Object.fromEntries(Object.entries(columns).filter(([, v]) => v !== null)));
+  return Object.fromEntries(Object.entries(columns).filter(([, v]) => v !== null));
 }
