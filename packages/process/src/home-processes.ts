@@ -12,7 +12,8 @@ export interface HomeProcess {
   readonly command: string;
 }
 
-const commandCharactersMax = 200;
+/** Enough for the paths of a run. */
+const commandCharactersMax = 1000;
 
 /** null where the system does not tell. Processes of other users are not seen. */
 export async function findHomeProcesses(

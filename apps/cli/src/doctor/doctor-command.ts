@@ -1,12 +1,12 @@
 // `jarvis doctor`: looks at configuration, home, processes and services, and says of each in plain words whether it is well
 // and what to do. Changes nothing.
-import { ENVIRONMENT, EXIT_CONFIG, type Variable, type VariableName } from '@jarvis/contracts';
+import { EXIT_CONFIG } from '@jarvis/contracts';
 import { type Config, readConfig } from '@jarvis/runtime';
 import { askServices, type ServiceAnswer } from '@jarvis/supervisor';
 import { EXIT_AWAY, EXIT_FAILURE } from '../exit.ts';
 import { plural, styleOf } from '../style.ts';
 import type { World } from '../world.ts';
-import { broken, type Check, fine, note } from './check.ts';
+import { broken, type Check, fine } from './check.ts';
 import { checkHome } from './home-checks.ts';
 import { checkProcesses } from './process-checks.ts';
 import { checkServices } from './service-checks.ts';
@@ -38,7 +38,7 @@ async function examine(world: World): Promise<Examination> {
   const { checks: home, homeId } = await checkHome(config, world.clock.now());
   const services = await askServices({ environment: config.env, homeId, fetch });
   const checks = [
-    ...checkConfiguration(config),
+    checkConfiguration(config),
     ...home,
     ...(await checkProcesses({ config, services, ownPid: process.pid })),
     ...(await checkServices(config, services)),
@@ -51,16 +51,10 @@ function exitCodeOf(checks: readonly Check[], services: readonly ServiceAnswer[]
   return services.every(({ answer }) => answer.kind === 'nothing') ? EXIT_AWAY : 0;
 }
 
-function checkConfiguration(config: Config): Check[] {
-  const set = (Object.keys(config.sources) as VariableName[]).filter(
-    (name) => config.sources[name] !== 'default',
-  );
-  const early = set.flatMap((name) => {
-    const { notYet } = ENVIRONMENT[name] as Variable<unknown>;
-    return notYet === undefined ? [] : [note('configuration', `${name} is set: ${notYet}`, `leave it unset`)];
-  });
-  const store = config.database.url === null ? 'SQLite' : 'Postgres';
-  return [fine('configuration', `${plural(set.length, 'variable')} set; data in ${store}`), ...early];
+function checkConfiguration({ sources, database }: Config): Check {
+  const set = Object.values(sources).filter((source) => source !== 'default').length;
+  const store = database.url === null ? 'SQLite' : 'Postgres';
+  return fine('configuration', `${plural(set, 'variable')} set; data in ${store}`);
 }
 
 function linesOf(checks: readonly Check[], world: World, exitCode: number): string[] {

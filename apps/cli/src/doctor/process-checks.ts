@@ -6,6 +6,7 @@ import { readSupervisorRecord, type ServiceAnswer } from '@jarvis/supervisor';
 import { withService } from '../services.ts';
 import { broken, type Check, fine, note } from './check.ts';
 
+const COMMAND_CHARS_TOLD = 160;
 const JOB_FILE = /\/([^/]+)\/attempt-\d+\/job\.json/;
 
 export interface ProcessesSeen {
@@ -67,7 +68,7 @@ function orphanCheck({ pid, command }: { pid: number; command: string }, config:
     );
   return broken(
     'processes',
-    `pid ${pid} works on the home and belongs to nothing that answers: ${command}`,
+    `pid ${pid} works on the home and belongs to nothing that answers: ${command.slice(0, COMMAND_CHARS_TOLD)}`,
     `it may keep a service from starting: see what it is, then stop it (kill ${pid})`,
   );
 }
