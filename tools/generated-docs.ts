@@ -1,4 +1,4 @@
-// The texts of docs/ that are made from the contracts: configuration, lifecycles, errors. A test holds the files to them.
+// The texts of docs/ that are made from the contracts: configuration, lifecycles, errors, metrics. A test holds the files to them.
 import {
   ENVIRONMENT,
   ERROR_CODES,
@@ -6,6 +6,10 @@ import {
   GROUPS,
   isTerminal,
   LIFECYCLES,
+  type Metric,
+  METRICS,
+  type ServiceName,
+  SERVICES,
   type Variable,
 } from '@jarvis/contracts';
 
@@ -29,6 +33,7 @@ export function generatedDocs(): ReadonlyMap<string, string> {
     ['docs/configuration.md', configuration()],
     ['docs/lifecycles.md', lifecycles()],
     ['docs/errors.md', errors()],
+    ['docs/metrics.md', metrics()],
   ]);
 }
 
@@ -105,4 +110,42 @@ it), \`active_job_id\` and \`retry_after_seconds\`. Branch on \`code\`: the othe
 | --- | --- | --- |
 ${rows.join('\n')}
 `;
+}
+
+const SERVICE_TITLES: Readonly<Record<ServiceName, string>> = {
+  'jarvis-core': 'JARVIS Core',
+  'j-prime': 'J-Prime',
+  'reactor-core': 'Reactor Core',
+};
+
+function metrics(): string {
+  const all: [string, Metric][] = Object.entries(METRICS);
+  const section = (title: string, of: (services: readonly ServiceName[]) => boolean): string => {
+    const rows = all
+      .filter(([, { services }]) => of(services))
+      .map(([name, m]) => `| \`${name}\` | ${m.type} | ${labelsOf(m)} | ${cell(helpOf(m))} |`);
+    return `## ${title}\n\n| name | type | labels | meaning |\n| --- | --- | --- | --- |\n${rows.join('\n')}\n`;
+  };
+  const isShared = (services: readonly ServiceName[]): boolean => services.length === SERVICES.length;
+  return `${MADE}
+
+# Metrics
+
+\`GET /metrics\` of each service, as the text that Prometheus reads; with \`JARVIS_API_TOKEN\` set it wants the token, like every
+other call. Gauges are read when somebody scrapes, by queries that are bounded; counters start anew with the process, but for
+those that are kept in the store. No label holds an id.
+
+${section('All three', isShared)}
+${SERVICES.map((name) =>
+  section(SERVICE_TITLES[name], (services) => services.includes(name) && !isShared(services)),
+).join('\n')}`;
+}
+
+function labelsOf({ labels }: Metric): string {
+  return labels.map((label) => `\`${label}\``).join(', ');
+}
+
+function helpOf({ help, services, buckets }: Metric): string {
+  const also = services.length === 2 ? ` (${services.map((name) => SERVICE_TITLES[name]).join(', ')})` : '';
+  return buckets.length === 0 ? `${help}${also}` : `${help}. Buckets: ${buckets.join(', ')} s`;
 }

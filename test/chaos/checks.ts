@@ -2,6 +2,7 @@
 // kernel lists them.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type InvariantReport, type ServiceName, SERVICES } from '@jarvis/contracts';
 import { until } from '@jarvis/testkit';
 import { getJson, type System } from './system.ts';
 import { type Account, BAD_FILE, waitingFiles } from './workload.ts';
@@ -102,17 +103,19 @@ export async function checkSettled(system: System, account: Account): Promise<Fi
     events += found.events;
     broken.push(...found.broken.map((text) => `Reactor Core, ${run}: ${text}`));
   }
-  // Repeated: the last step of a plan may be the one that answers this.
-  const report = await until('the invariants', () =>
-    getJson<{ broken: { invariant: string; message: string }[] }>(
-      `${system.urls['jarvis-core']}/api/invariants`,
-    ),
-  );
-  for (const b of report.broken) broken.push(`JARVIS Core says that ${b.invariant} is broken: ${b.message}`);
+  for (const service of SERVICES) broken.push(...(await brokenInvariants(system, service)));
   const runs = await getJson<{ runs: unknown[] }>(`${system.urls['reactor-core']}/api/training/jobs`);
   const states: Record<string, number> = {};
   for (const { state } of jobs) states[state] = (states[state] ?? 0) + 1;
   return { broken, jobs: states, attempts: runs?.runs.length ?? 0, events };
+}
+
+async function brokenInvariants(system: System, service: ServiceName): Promise<string[]> {
+  // Repeated: the last step of a plan may be the one that answers this.
+  const report = await until(`the invariants of ${service}`, () =>
+    getJson<InvariantReport>(`${system.urls[service]}/api/invariants`),
+  );
+  return report.broken.map((b) => `${service} says that ${b.invariant} is broken: ${b.message}`);
 }
 
 /** All jobs once each has ended; else a sentence about those that have not. */

@@ -2,7 +2,13 @@
 // Every call is repeated until it is answered; all of them may be.
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Experience, type ModelType, PRIORITY_CLASSES } from '@jarvis/contracts';
+import {
+  type Experience,
+  type InvariantReport,
+  type ModelType,
+  PRIORITY_CLASSES,
+  SERVICES,
+} from '@jarvis/contracts';
 import type { SeededRandom } from '@jarvis/testkit';
 import { getJson, type System } from './system.ts';
 
@@ -279,11 +285,11 @@ async function dropBadFile(world: World): Promise<void> {
 }
 
 async function lookAtInvariants(world: World): Promise<void> {
-  const report = await getJson<{ broken: { invariant: string; message: string }[] }>(
-    `${world.system.urls['jarvis-core']}/api/invariants`,
-  );
-  for (const { invariant, message } of report?.broken ?? [])
-    world.account.broken.push(`${invariant} was broken under way: ${message}`);
+  for (const service of SERVICES) {
+    const report = await getJson<InvariantReport>(`${world.system.urls[service]}/api/invariants`);
+    for (const { invariant, message } of report?.broken ?? [])
+      world.account.broken.push(`${service}: ${invariant} was broken under way: ${message}`);
+  }
 }
 
 /** Files that nobody has taken yet. */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { ENVIRONMENT, ERROR_CODES, JOB_STATES } from '@jarvis/contracts';
+import { ENVIRONMENT, ERROR_CODES, JOB_STATES, METRICS } from '@jarvis/contracts';
 import { generatedDocs } from '../generated-docs.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -16,10 +16,12 @@ for (const [path, text] of docs) {
   });
 }
 
-test('every variable, code and job state is in its text', () => {
+test('every variable, code, metric and job state is in its text', () => {
   for (const name of Object.keys(ENVIRONMENT))
     assert.ok(docs.get('docs/configuration.md')?.includes(`| \`${name}\` |`), name);
   for (const code of Object.keys(ERROR_CODES))
     assert.ok(docs.get('docs/errors.md')?.includes(`| \`${code}\` |`), code);
+  for (const name of Object.keys(METRICS))
+    assert.ok(docs.get('docs/metrics.md')?.includes(`| \`${name}\` |`), name);
   for (const state of JOB_STATES) assert.ok(docs.get('docs/lifecycles.md')?.includes(` ${state} -->`), state);
 });

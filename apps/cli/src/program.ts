@@ -5,6 +5,7 @@ import { LOG_FILES } from '@jarvis/supervisor';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { configCommand } from './config-command.ts';
 import { demoCommand } from './demo/demo-command.ts';
+import { doctorCommand } from './doctor/doctor-command.ts';
 import { downCommand } from './down-command.ts';
 import { logsCommand } from './logs-command.ts';
 import { migrateCommand } from './migrate-command.ts';
@@ -72,6 +73,16 @@ function addSystemCommands(program: Command, world: World): void {
     .option('--json', 'as JSON')
     .addHelpText('after', examples('jarvis status', 'jarvis status --json'))
     .action((options: { json?: true }) => statusCommand(world, options));
+  program
+    .command('doctor')
+    .description('look at configuration, home, processes and services: what is not well, and what to do')
+    .option('--json', 'as JSON')
+    .addHelpText(
+      'after',
+      examples('jarvis doctor', 'jarvis doctor --json') +
+        '\nChanges nothing. Exit codes: 0 all is well, 1 something is broken, 69 nothing runs.',
+    )
+    .action((options: { json?: true }) => doctorCommand(world, options));
   program
     .command('migrate')
     .description('bring the data of the services up to date; they also do it themselves when they start')

@@ -1,6 +1,6 @@
 // Clients of the three services, as the configuration places them.
 import type { ServiceName } from '@jarvis/contracts';
-import { type Config, createServiceClient, type ServiceClient } from '@jarvis/runtime';
+import { type Config, createServiceClient, type ServiceClient, systemClock } from '@jarvis/runtime';
 import { SERVICE_TITLES } from '@jarvis/supervisor';
 
 /** A person waits: no retries, an answer or an error within a few seconds. */
@@ -19,6 +19,7 @@ export async function withService<T>(
     retries: 0,
     retryDelayMs: 0,
     token: config.env.JARVIS_API_TOKEN,
+    clock: systemClock,
   });
   try {
     return await use(client);

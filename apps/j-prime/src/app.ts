@@ -1,7 +1,7 @@
 // J-Prime put together: store, models in memory, routing between versions, evidence for the judge, HTTP.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CONTRACT_VERSION, type Identity } from '@jarvis/contracts';
+import { CONTRACT_VERSION, type Identity, type Outbox, type Peer } from '@jarvis/contracts';
 import { ensureHome, readProcessTreeMemory } from '@jarvis/process';
 import {
   type Clock,
@@ -12,17 +12,23 @@ import {
   isoNow,
   listen,
   type Logger,
+  Meter,
+  meterPeers,
   type Part,
   type Random,
   type Service,
   type ServiceClient,
   stopLost,
+  transactionCounter,
 } from '@jarvis/runtime';
 import { type Database, openDatabase, takeHomeLock } from '@jarvis/store';
 import { Room } from './leases/room.ts';
 import { ArtifactCache } from './models/artifact-cache.ts';
+import { CacheAudit } from './models/cache-audit.ts';
 import { Fleet } from './models/fleet.ts';
 import { Loader } from './models/loader.ts';
+import { addInvariantRoutes } from './invariants.ts';
+import { addPrimeMetrics, outboxOf } from './metrics.ts';
 import { addHealthRoutes } from './protocols/health-routes.ts';
 import { addInferenceV2Routes } from './protocols/inference-v2-routes.ts';
 import { addMemoryRoutes } from './protocols/memory-routes.ts';
@@ -33,7 +39,7 @@ import { startEvidenceSender } from './routing/evidence-sender.ts';
 import { Predictor } from './routing/predictor.ts';
 import { RouteKeeper } from './routing/route-keeper.ts';
 import { followRoutes, type RouteFollower } from './routing/route-follower.ts';
-import { pending, pendingFailures } from './store/outbox.ts';
+import { pendingFailures } from './store/outbox.ts';
 import { storePlace } from './store/place.ts';
 
 /** A version whose files cannot be had may take for ever: longer than this nobody waits for it to call J-Prime healthy. */
@@ -52,6 +58,7 @@ export interface JPrime extends Service {
 
 /** What all parts of this service share. */
 interface Ground extends AppOptions {
+  readonly meter: Meter;
   readonly identity: Identity;
   readonly startedMs: number;
   readonly folder: string;
@@ -61,6 +68,7 @@ interface Ground extends AppOptions {
 }
 
 interface Serving {
+  readonly audit: CacheAudit;
   readonly fleet: Fleet;
   readonly room: Room;
   readonly predictor: Predictor;
@@ -93,7 +101,15 @@ async function openGround(options: AppOptions, { parts, service }: Life): Promis
   const lock = takeHomeLock(join(folder, 'lock.db'), 'J-Prime');
   parts.push({ name: 'home lock', stop: async () => lock.release() });
   const onLost = (): void => stopLost(service, logger);
-  const db = await openDatabase({ ...storePlace(config), clock, random, log: logger, onLost });
+  const meter = new Meter();
+  const db = await openDatabase({
+    ...storePlace(config),
+    clock,
+    random,
+    log: logger,
+    onLost,
+    onTransaction: transactionCounter(meter),
+  });
   parts.push({ name: 'store', stop: () => db.close() });
   const reactor = createServiceClient({
     name: 'Reactor Core',
@@ -102,6 +118,8 @@ async function openGround(options: AppOptions, { parts, service }: Life): Promis
     retries: config.env.REACTOR_API_RETRIES,
     retryDelayMs: config.env.REACTOR_RETRY_DELAY * 1000,
     token: config.env.JARVIS_API_TOKEN,
+    clock,
+    metered: { meter, peer: 'reactor-core' },
   });
   parts.push({ name: 'calls to Reactor Core', stop: () => reactor.close() });
   const identity: Identity = {
@@ -113,7 +131,7 @@ async function openGround(options: AppOptions, { parts, service }: Life): Promis
     contract_version: CONTRACT_VERSION,
   };
   const measureBytes = async (): Promise<number> => (await readProcessTreeMemory(process.pid)).pss_bytes;
-  return { ...options, identity, startedMs, folder, db, reactor, measureBytes };
+  return { ...options, meter, identity, startedMs, folder, db, reactor, measureBytes };
 }
 
 async function startEvidence(ground: Ground, parts: Part[]): Promise<EvidenceRecorder> {
@@ -179,7 +197,14 @@ async function startServing(ground: Ground, parts: Part[]): Promise<Serving> {
   parts.push({ name: 'room in memory', stop: () => room.stop() });
   parts.push({ name: 'route follower', stop: () => follower.stop() });
   const predictor = new Predictor({ fleet, evidence, clock, random, logger });
-  return { fleet, room, predictor, follower, isStarting: startingUntilSettled(fleet, clock) };
+  return {
+    audit: new CacheAudit(cache),
+    fleet,
+    room,
+    predictor,
+    follower,
+    isStarting: startingUntilSettled(fleet, clock),
+  };
 }
 
 function startingUntilSettled(fleet: Fleet, clock: Clock): () => boolean {
@@ -199,21 +224,26 @@ interface Life {
 }
 
 async function serveHttp(ground: Ground, serving: Serving, { parts, service }: Life): Promise<number> {
-  const { config, clock, logger, db, identity, startedMs, measureBytes } = ground;
+  const { config, clock, logger, meter, db, identity, startedMs, measureBytes } = ground;
   const { env } = config;
   const { fleet, follower, predictor, isStarting } = serving;
   const server = await createHttpShell({
     identity,
     title: 'J-Prime',
     logger,
+    meter,
     bodyLimitBytes: env.HTTP_BODY_LIMIT_MB * 1024 ** 2,
     host: env.JARVIS_PRIME_HOST,
     token: env.JARVIS_API_TOKEN,
   });
   const gate = addRequestGate(server, clock);
-  const reactor = (): { reachable: boolean; detail: string } => follower.reachability();
-  const countOutbox = (): Promise<number> => pending(db);
-  addHealthRoutes(server, { identity, startedMs, clock, fleet, isStarting, reactor, countOutbox });
+  // The stream of routes is what is followed all the time; calls are few.
+  const reactor = (): Peer => ({ ...ground.reactor.reachability(), ...follower.reachability() });
+  const outbox = (): Promise<Outbox> => outboxOf(db, clock);
+  addHealthRoutes(server, { identity, startedMs, clock, fleet, isStarting, reactor, outbox });
+  addPrimeMetrics({ ...serving, meter, outbox });
+  meterPeers(meter, () => ({ 'reactor-core': reactor() }));
+  addInvariantRoutes(server, { ...serving, db });
   addPredictRoutes(server, predictor);
   addMemoryRoutes(server, { ...serving, measureBytes });
   addInferenceV2Routes(server, fleet, isStarting);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CONTRACT_VERSION, type Identity } from '@jarvis/contracts';
-import { createHttpShell, listen, silentLogger, systemClock } from '@jarvis/runtime';
+import { createHttpShell, listen, Meter, silentLogger, systemClock } from '@jarvis/runtime';
 import { addRequestGate } from '../src/protocols/request-gate.ts';
 
 const identity: Identity = {
@@ -19,6 +19,7 @@ test('what is under way is answered, what comes later is sent away, and only the
     identity,
     title: 'gate',
     logger: silentLogger(),
+    meter: new Meter(),
     bodyLimitBytes: 1000,
     host: '127.0.0.1',
     token: null,
@@ -53,6 +54,7 @@ test('with nothing under way it closes at once, and twice is as good as once', a
     identity,
     title: 'gate',
     logger: silentLogger(),
+    meter: new Meter(),
     bodyLimitBytes: 1000,
     host: '127.0.0.1',
     token: null,

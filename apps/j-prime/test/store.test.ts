@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import type { Evidence, MakeRoom } from '@jarvis/contracts';
-import type { Database } from '@jarvis/store';
+import { type Database, sql } from '@jarvis/store';
 import { storeEngines } from '@jarvis/testkit';
+import { readOutboxFacts, readRoomFacts } from '../src/store/invariants.ts';
 import { MIGRATIONS } from '../src/store/migrations.ts';
 import {
   acknowledge,
@@ -11,7 +12,7 @@ import {
   addEvidence,
   type Broken,
   type Failure,
-  pending,
+  readOutbox,
   pendingFailures,
   refuse,
   type RequestCount,
@@ -69,7 +70,7 @@ onEach('requests gather in one row until it is sent; a row goes when it was ackn
   assert.equal(await pendingFailures(db), 1);
   await acknowledge(db, batch);
   assert.deepEqual(await takeBatch(db, BATCH_ROWS), [requests('d', 7)]);
-  assert.equal(await pending(db), 1);
+  assert.equal((await readOutbox(db)).pending, 1);
 });
 
 onEach('rows keep their order over those that went, and what is refused is set aside', async (db) => {
@@ -120,4 +121,19 @@ onEach('a request for room is answered the same again, and is open until it is g
   await closeRooms(db);
   assert.deepEqual(await openRooms(db), []);
   assert.deepEqual(await roomOf(db, 'a'), { asked: 'q', answer: answer('a'), unloaded: [] });
+});
+
+onEach('the facts of the invariants and the outbox as it stands', async (db) => {
+  assert.deepEqual(await readOutbox(db), { pending: 0, oldestAt: null, refused: 0 });
+  await addEvidence(db, [requests('a', 1), requests('b', 1, 1)], [failure('c')]);
+  await takeBatch(db, 2);
+  await db.transaction('test.break', (tx) =>
+    tx.run(sql`UPDATE outbox SET arm = 'nobody' WHERE evidence_id = 'c'`),
+  );
+  const facts = await db.transaction('test.read', readOutboxFacts);
+  assert.deepEqual([facts.lastTriedSeq, facts.firstFreshSeq, facts.gatheredTwice], [2, 3, []]);
+  assert.equal(facts.unreadable.length, 1);
+  assert.match(facts.unreadable[0] ?? '', /^c \(arm: /);
+  assert.deepEqual(await readOutbox(db), { pending: 3, oldestAt: AT, refused: 0 });
+  assert.deepEqual(await db.transaction('test.read', readRoomFacts), { open: 0, unreadable: [] });
 });

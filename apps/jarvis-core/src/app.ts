@@ -2,7 +2,13 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
-import { BYTES_PER_GB, CONTRACT_VERSION, type Identity, type ModelType } from '@jarvis/contracts';
+import {
+  BYTES_PER_GB,
+  CONTRACT_VERSION,
+  type Identity,
+  type ModelType,
+  type ServiceName,
+} from '@jarvis/contracts';
 import { Coordinator, type CoordinatorEvent } from '@jarvis/coordinator';
 import { backoffMs, type BreakerRules, type MemoryView } from '@jarvis/policy';
 import { ensureHome } from '@jarvis/process';
@@ -16,11 +22,14 @@ import {
   isoNow,
   listen,
   type Logger,
+  Meter,
+  meterPeers,
   type Part,
   type Random,
   type Service,
   type ServiceClient,
   stopLost,
+  transactionCounter,
 } from '@jarvis/runtime';
 import { createEventLog, type Database, type EventLog, openDatabase, takeHomeLock } from '@jarvis/store';
 import { startEvidenceOutbox } from './assistant/outbox.ts';
@@ -31,8 +40,9 @@ import { type Watch, watchResources } from './budget/watch.ts';
 import { watchDropFolder } from './experiences/drop-folder.ts';
 import { addExperienceRoutes } from './experiences/routes.ts';
 import { storeSeed } from './experiences/seed.ts';
-import { addHealthRoutes } from './health.ts';
+import { addHealthRoutes, peersOf } from './health.ts';
 import { addInvariantRoutes } from './invariants.ts';
+import { addCoreMetrics } from './metrics.ts';
 import { Outside } from './jobs/performer.ts';
 import { addBreakerRoutes } from './jobs/breaker-routes.ts';
 import { addJobRoutes } from './jobs/routes.ts';
@@ -71,6 +81,7 @@ export interface AppOptions {
 
 /** What all parts of this service share. */
 interface Ground extends AppOptions {
+  readonly meter: Meter;
   readonly identity: Identity;
   readonly startedMs: number;
   readonly db: Database;
@@ -116,21 +127,29 @@ async function openGround(options: AppOptions, { parts, service }: Life): Promis
   const lock = takeHomeLock(join(folder, 'lock.db'), 'JARVIS Core');
   parts.push({ name: 'home lock', stop: async () => lock.release() });
   const onLost = (): void => stopLost(service, logger);
-  const db = await openDatabase({ ...storePlace(config), clock, random, log: logger, onLost });
+  const meter = new Meter();
+  const db = await openDatabase({
+    ...storePlace(config),
+    clock,
+    random,
+    log: logger,
+    onLost,
+    onTransaction: transactionCounter(meter),
+  });
   parts.push({ name: 'store', stop: () => db.close() });
-  const client = (name: string, url: string): ServiceClient =>
+  const client = (name: string, peer: ServiceName): ServiceClient =>
     createServiceClient({
       name,
-      baseUrl: url,
+      baseUrl: config.urls[peer],
       timeoutMs: config.env.REACTOR_API_TIMEOUT * 1000,
       retries: config.env.REACTOR_API_RETRIES,
       retryDelayMs: config.env.REACTOR_RETRY_DELAY * 1000,
       token: config.env.JARVIS_API_TOKEN,
+      clock,
+      metered: { meter, peer },
     });
-  const prime = config.env.JARVIS_PRIME_ENABLED ? client('J-Prime', config.urls['j-prime']) : null;
-  const reactor = config.env.REACTOR_CORE_ENABLED
-    ? client('Reactor Core', config.urls['reactor-core'])
-    : null;
+  const prime = config.env.JARVIS_PRIME_ENABLED ? client('J-Prime', 'j-prime') : null;
+  const reactor = config.env.REACTOR_CORE_ENABLED ? client('Reactor Core', 'reactor-core') : null;
   for (const c of [prime, reactor])
     if (c !== null) parts.push({ name: `calls to ${c.name}`, stop: () => c.close() });
   const identity: Identity = {
@@ -143,6 +162,7 @@ async function openGround(options: AppOptions, { parts, service }: Life): Promis
   };
   return {
     ...options,
+    meter,
     identity,
     startedMs: clock.monotonic(),
     db,
@@ -205,6 +225,7 @@ function createCoordinator(ground: Ground, queue: Queue): { coordinator: Coordin
       retries: 0,
       retryDelayMs: 0,
       token: null,
+      clock,
     });
   const outside = new Outside({
     reactor,
@@ -213,6 +234,7 @@ function createCoordinator(ground: Ground, queue: Queue): { coordinator: Coordin
     clock,
     random,
     logger,
+    meter: ground.meter,
     startRequests,
     post,
   });
@@ -274,6 +296,7 @@ async function serve(ground: Ground, running: Running): Promise<void> {
     identity,
     title: 'JARVIS Core',
     logger,
+    meter: ground.meter,
     bodyLimitBytes: env.HTTP_BODY_LIMIT_MB * 1024 ** 2,
     host: env.JARVIS_HOST,
     token: env.JARVIS_API_TOKEN,
@@ -319,6 +342,7 @@ async function startFeeding(ground: Ground, { coordinator, parts }: Running): Pr
     db,
     clock,
     logger,
+    meter: ground.meter,
     intervalMs: DROP_FOLDER_INTERVAL_MS,
   });
   parts.push({ name: 'drop folder', stop: () => dropFolder.stop() });
@@ -362,6 +386,8 @@ function addRoutes(server: HttpServer, ground: Ground, needs: RouteNeeds): void 
   });
   const memory = (): MemoryView | null => coordinator.memory;
   addBudgetRoutes(server, { hostId, queue, clock, agingMs: AGING_MS, memory });
+  meterPeers(ground.meter, () => peersOf({ ...ground, watch: needs.watch }));
+  addCoreMetrics({ meter: ground.meter, db, clock, queue, memory });
   addInvariantRoutes(server, { db, slots: config.env.MAX_CONCURRENT_TRAINING_JOBS, memory });
   addLeaseRoutes(server, {
     db,

@@ -1,10 +1,10 @@
 // `GET /health`: this service, and how it sees the other two.
-import { type Health, healthSchema, type Identity } from '@jarvis/contracts';
+import { type Health, healthSchema, type Identity, type Peer } from '@jarvis/contracts';
 import type { Clock, HttpServer, ServiceClient } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import type { Watch } from './budget/watch.ts';
+import { outboxOf } from './metrics.ts';
 import { countAll } from './store/experiences.ts';
-import { countEvidence } from './store/interactions.ts';
 import { countJobs } from './store/jobs.ts';
 
 export interface HealthOptions {
@@ -34,10 +34,8 @@ export function addHealthRoutes(server: HttpServer, options: HealthOptions): voi
 
 async function healthOf(options: HealthOptions): Promise<Health> {
   const { db, identity } = options;
-  const seen = options.watch()?.peers() ?? { prime: null, reactor: null };
-  const peers: NonNullable<Health['peers']> = {};
-  if (options.prime !== null) peers['j-prime'] = peer(options.prime, seen.prime);
-  if (options.reactor !== null) peers['reactor-core'] = peer(options.reactor, seen.reactor);
+  const peers = peersOf(options);
+  const outbox = await outboxOf(db, options.clock);
   const degraded = Object.values(peers).some((p) => !p.reachable);
   return {
     ...identity,
@@ -45,13 +43,26 @@ async function healthOf(options: HealthOptions): Promise<Health> {
     uptime_seconds: (options.clock.monotonic() - options.startedMs) / 1000,
     active_training_jobs: await countJobs(db, ['starting', 'training', 'preempting']),
     experience_buffer_size: await countAll(db),
-    models_deployed: seen.prime?.models_deployed ?? {},
+    models_deployed: options.watch()?.peers().prime?.models_deployed ?? {},
     peers,
-    outbox_pending: await countEvidence(db),
+    outbox_pending: outbox.pending,
+    outbox,
   };
 }
 
-function peer(client: ServiceClient, seen: Health | null): { reachable: boolean; detail: string } {
-  if (seen === null) return { reachable: false, detail: client.reachability().detail };
-  return { reachable: true, detail: `${seen.status}, pid ${seen.pid}` };
+/** The services that this one needs, as they were seen last. */
+export function peersOf(options: Pick<HealthOptions, 'prime' | 'reactor' | 'watch'>): Record<string, Peer> {
+  const seen = options.watch()?.peers() ?? { prime: null, reactor: null };
+  const peers: Record<string, Peer> = {};
+  if (options.prime !== null) peers['j-prime'] = peer(options.prime, seen.prime);
+  if (options.reactor !== null) peers['reactor-core'] = peer(options.reactor, seen.reactor);
+  return peers;
+}
+
+/** As the last look saw it; since when is only known of what the last call was like too. */
+function peer(client: ServiceClient, seen: Health | null): Peer {
+  const { since, ...known } = client.reachability();
+  const reachable = seen !== null;
+  const detail = seen === null ? known.detail : `${seen.status}, pid ${seen.pid}`;
+  return { ...known, ...(known.reachable === reachable ? { since } : {}), reachable, detail };
 }

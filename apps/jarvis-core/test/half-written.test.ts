@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { access, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { silentLogger } from '@jarvis/runtime';
+import { Meter, silentLogger } from '@jarvis/runtime';
 import { openSqlite } from '@jarvis/store';
 import { ManualClock, tempFolder, until } from '@jarvis/testkit';
 import { watchDropFolder } from '../src/experiences/drop-folder.ts';
@@ -24,7 +24,7 @@ async function setUp(t: TestContext) {
     await utimes(join(folder, name), at, at);
   };
   const watch = () => {
-    const options = { folder, db, clock, logger: silentLogger(), intervalMs: 1000 };
+    const options = { folder, db, clock, logger: silentLogger(), meter: new Meter(), intervalMs: 1000 };
     const loop = watchDropFolder(options);
     t.after(async () => {
       await loop.stop();

@@ -18,6 +18,7 @@ test('one answer shows the three services; one that goes away is missed, and see
   assert.equal(healthy.pid, process.pid);
   assert.equal(healthy.experience_buffer_size, 5);
   assert.equal(healthy.outbox_pending, 0);
+  assert.deepEqual(healthy.outbox, { pending: 0, oldest_age_seconds: null, refused: 0 });
   assert.deepEqual(healthy.models_deployed, { nlu: 'v0.1.0' });
   assert.deepEqual(Object.keys(healthy.peers ?? {}).sort(), ['j-prime', 'reactor-core']);
   await world.prime.stop();
@@ -28,6 +29,11 @@ test('one answer shows the three services; one that goes away is missed, and see
   assert.equal(degraded.peers?.['j-prime']?.reachable, false);
   assert.match(degraded.peers?.['j-prime']?.detail ?? '', /does not answer/);
   assert.equal(degraded.peers?.['reactor-core']?.reachable, true);
+  const missed = degraded.peers?.['j-prime'];
+  assert.ok(Date.parse(missed?.since ?? '') >= Date.parse(healthy.peers?.['j-prime']?.since ?? ''));
+  assert.ok((missed?.consecutive_failures ?? 0) > 0);
+  assert.match(missed?.last_error ?? '', /J-Prime does not answer/);
+  assert.equal(missed?.breaker, 'closed', 'probes go past it');
   await world.prime.start();
   await until('J-Prime to be seen again', async () => (await core.health()).status === 'healthy');
 });

@@ -10,6 +10,8 @@ import {
   isoNow,
   listen,
   type Logger,
+  Meter,
+  meterPeers,
   type Part,
   type Random,
   type Service,
@@ -23,6 +25,8 @@ import { addDeploymentRoutes } from './deployments/http.ts';
 import { Routing } from './deployments/routing.ts';
 import { createLocalExecutor } from './executors/local.ts';
 import { addHealthRoutes } from './health.ts';
+import { addInvariantRoutes } from './invariants.ts';
+import { addReactorMetrics } from './metrics.ts';
 import { Blobs } from './registry/blobs.ts';
 import { addRegistryRoutes } from './registry/http.ts';
 import { adoptRuns } from './runs/adoption.ts';
@@ -51,6 +55,7 @@ export interface AppOptions {
 }
 
 interface Ground extends AppOptions {
+  readonly meter: Meter;
   readonly store: Store;
   readonly core: ServiceClient;
   readonly identity: Identity;
@@ -85,7 +90,8 @@ async function openGround(options: AppOptions, life: Life): Promise<Ground> {
   const { env, paths, urls } = config;
   const startedMs = clock.monotonic();
   const home = await ensureHome(config.home, () => random.id('home').slice('home-'.length));
-  const store = await openStore(options, life);
+  const meter = new Meter();
+  const store = await openStore({ ...options, meter }, life);
   const core = createServiceClient({
     name: 'JARVIS Core',
     baseUrl: urls['jarvis-core'],
@@ -93,6 +99,8 @@ async function openGround(options: AppOptions, life: Life): Promise<Ground> {
     retries: env.REACTOR_API_RETRIES,
     retryDelayMs: env.REACTOR_RETRY_DELAY * 1000,
     token: env.JARVIS_API_TOKEN,
+    clock,
+    metered: { meter, peer: 'jarvis-core' },
   });
   parts.push({ name: 'calls to JARVIS Core', stop: () => core.close() });
   const identity: Identity = {
@@ -105,6 +113,7 @@ async function openGround(options: AppOptions, life: Life): Promise<Ground> {
   };
   return {
     ...options,
+    meter,
     store,
     core,
     identity,
@@ -256,13 +265,17 @@ async function serve(ground: Ground, serving: Serving): Promise<void> {
     identity,
     title: 'Reactor Core',
     logger,
+    meter: ground.meter,
     bodyLimitBytes: env.HTTP_BODY_LIMIT_MB * 1024 ** 2,
     host: env.REACTOR_CORE_HOST,
     token: env.JARVIS_API_TOKEN,
   });
   addHealthRoutes(server, { identity, db: store.db, clock, startedMs, core });
+  meterPeers(ground.meter, () => ({ 'jarvis-core': core.reachability() }));
+  addReactorMetrics(ground.meter, store.db);
   addTrainingRoutes(server, { store, starting: serving.starting, stopping });
   addRegistryRoutes(server, store.db, blobs);
+  addInvariantRoutes(server, { db: store.db, blobs, slots: env.MAX_CONCURRENT_TRAINING_JOBS });
   addDeploymentRoutes(server, {
     db: store.db,
     clock,

@@ -7,6 +7,7 @@ export {
   type SupervisorOptions,
   type SupervisorState,
 } from './supervisor.ts';
+export { askServices, type ServiceAnswer } from './ask-services.ts';
 export { type Events, type Phase, type SupervisorEvent } from './events.ts';
 export { SupervisorError, type SupervisorErrorCode } from './errors.ts';
 export { jsonLogger, type Logger, type LogLevel } from './logger.ts';

@@ -8,6 +8,7 @@ export * from './lifecycles.ts';
 export * from './errors.ts';
 export * from './resources.ts';
 export * from './health.ts';
+export * from './metrics.ts';
 export * from './training.ts';
 export * from './deployments.ts';
 export * from './evidence.ts';

@@ -1,5 +1,6 @@
 // JARVIS Core's queue, locks and leases on the wire.
 import { z } from 'zod';
+import { BREAKER_STATES } from './health.ts';
 import { idSchema, tokenSchema } from './ids.ts';
 import { modelTypeSchema, priorityClassSchema } from './kinds.ts';
 import { JOB_STATES, LEASE_STATES, LOCK_STATES } from './lifecycles.ts';
@@ -69,7 +70,6 @@ export const jobEventSchema = z.object({
 export type JobEvent = z.infer<typeof jobEventSchema>;
 export const JOB_STREAM_EVENTS = ['state', 'progress'] as const;
 
-export const BREAKER_STATES = ['closed', 'open', 'half_open'] as const;
 /** Of a model type: whether its training is held back because its jobs failed one after another. */
 export const breakerSchema = z
   .object({

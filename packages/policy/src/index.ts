@@ -16,3 +16,6 @@ export * from './versioning.ts';
 export * from './backoff.ts';
 export * from './retention.ts';
 export * from './invariants.ts';
+export * from './reactor-invariants.ts';
+export * from './prime-invariants.ts';
+export type { FileFacts } from './promised-file.ts';

@@ -1,5 +1,6 @@
 // The invariants of JARVIS Core (DESIGN.md, section 5) as far as they can be told from what is stored.
 import { isTerminal, JOB_LIFECYCLE, type InvariantReport, type JobState } from '@jarvis/contracts';
+import { type Broken, checkStream } from './stream-invariant.ts';
 
 export interface CoreFacts {
   readonly slotsAllowed: number;
@@ -34,8 +35,6 @@ export interface CoreFacts {
   }[];
 }
 
-type Broken = InvariantReport['broken'][number];
-
 export function checkCoreInvariants(facts: CoreFacts): InvariantReport {
   return {
     checked: facts.grantableBytes === null ? ['I1', 'I3', 'I4'] : ['I1', 'I2', 'I3', 'I4'],
@@ -43,7 +42,9 @@ export function checkCoreInvariants(facts: CoreFacts): InvariantReport {
       ...slotsOf(facts),
       ...memoryOf(facts),
       ...experiencesOf(facts),
-      ...facts.jobEvents.flatMap((job) => eventsOf(job)),
+      ...facts.jobEvents.flatMap((job) =>
+        checkStream({ ...job, whose: `job ${job.jobId}`, ended: isTerminal(JOB_LIFECYCLE, job.state) }),
+      ),
     ],
   };
 }
@@ -93,27 +94,6 @@ function experiencesOf({ counts, acknowledged, stored, numbered }: CoreFacts): B
     broken.push({
       invariant: 'I3',
       message: `${numbered} numbers were given, ${stored} experiences are stored`,
-    });
-  return broken;
-}
-
-function eventsOf(job: CoreFacts['jobEvents'][number]): Broken[] {
-  const broken: Broken[] = [];
-  const ended = isTerminal(JOB_LIFECYCLE, job.state);
-  if (job.events === 0 || job.events !== job.lastSeq)
-    broken.push({
-      invariant: 'I4',
-      message: `job ${job.jobId} has ${job.events} events, the last is number ${job.lastSeq}`,
-    });
-  if (job.ends !== (ended ? 1 : 0))
-    broken.push({
-      invariant: 'I4',
-      message: `job ${job.jobId} is ${job.state} and was told to end ${job.ends} times`,
-    });
-  else if (ended && job.endSeq !== job.lastSeq)
-    broken.push({
-      invariant: 'I4',
-      message: `job ${job.jobId} ended with event ${job.endSeq}, and event ${job.lastSeq} came after it`,
     });
   return broken;
 }

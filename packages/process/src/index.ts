@@ -1,6 +1,7 @@
 // Child processes and memory: spawn, identity, stop ladder, log files, the memory of process trees and of the machine.
 export { systemTiming, type Timing } from './timing.ts';
 export { thisSystem, type System } from './system.ts';
+export { findHomeProcesses, type HomeProcess } from './home-processes.ts';
 export { groupMembers, listProcesses, readProcess, type ProcessRow } from './processes.ts';
 export { isSameProcess, processStartTicks, watchExit, type ExitWatch } from './identity.ts';
 export {

@@ -16,8 +16,10 @@ import { z } from 'zod';
 import { addApiDocs } from './api-docs.ts';
 import { isLoopback } from './config.ts';
 import type { HttpServer } from './http-server.ts';
-import { PROBLEM_CONTENT_TYPE, problemOf } from './problem.ts';
 import type { Logger } from './logger.ts';
+import { addHttpMetrics } from './metrics/http-metrics.ts';
+import type { Meter } from './metrics/meter.ts';
+import { PROBLEM_CONTENT_TYPE, problemOf } from './problem.ts';
 import { endStreams } from './sse.ts';
 
 const REQUEST_TIMEOUT_MS = 60_000;
@@ -26,6 +28,7 @@ export interface HttpShellOptions {
   readonly identity: Identity;
   readonly title: string;
   readonly logger: Logger;
+  readonly meter: Meter;
   readonly bodyLimitBytes: number;
   /** The address that is listened on: its name is allowed in the Host header, beside loopback's. */
   readonly host: string;
@@ -79,6 +82,7 @@ export async function createHttpShell(options: HttpShellOptions): Promise<HttpSe
   server.setNotFoundHandler(async (req) => {
     throw new CodedError('not_found', `there is nothing at ${req.method} ${req.url.split('?')[0]}`);
   });
+  addHttpMetrics(server, options);
   await server.register(swagger, {
     openapi: {
       openapi: '3.1.0',

@@ -2,10 +2,15 @@
 export * from './clock.ts';
 export * from './config.ts';
 export * from './download.ts';
+export * from './file-audit.ts';
 export type * from './http-server.ts';
 export * from './http-shell.ts';
 export * from './logger.ts';
 export * from './loop.ts';
+export * from './metrics/meter.ts';
+export * from './metrics/outbox-metrics.ts';
+export * from './metrics/peer-metrics.ts';
+export * from './metrics/store-metrics.ts';
 export * from './problem.ts';
 export * from './random.ts';
 export * from './service-client.ts';

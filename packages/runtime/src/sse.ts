@@ -34,11 +34,22 @@ export function clientGone(reply: FastifyReply): AbortSignal {
   return gone.signal;
 }
 
-const openStreams = new WeakMap<object, Set<FastifyReply['raw']>>();
+const openStreams = new WeakMap<object, Set<FastifyReply>>();
+/** Replies that are or were streams. */
+const streams = new WeakSet<FastifyReply>();
 
 /** Ends the streams of a server that closes: they would keep it open for ever. Their readers come back with Last-Event-ID. */
 export function endStreams(httpServer: object): void {
-  for (const raw of openStreams.get(httpServer) ?? []) raw.destroy();
+  for (const { raw } of openStreams.get(httpServer) ?? []) raw.destroy();
+}
+
+/** The route of each stream that is open now. */
+export function followedRoutes(httpServer: object): string[] {
+  return [...(openStreams.get(httpServer) ?? [])].map((reply) => reply.request.routeOptions.url ?? '');
+}
+
+export function isStream(reply: FastifyReply): boolean {
+  return streams.has(reply);
 }
 
 /** Sends `messages` until they end or the client goes; heartbeat comments keep the connection known to be alive. */
@@ -51,8 +62,9 @@ export async function sendSse(reply: FastifyReply, messages: AsyncIterable<SseMe
     'x-accel-buffering': 'no',
   });
   raw.flushHeaders();
-  const streams = openStreams.get(reply.server.server) ?? new Set();
-  openStreams.set(reply.server.server, streams.add(raw));
+  const open = openStreams.get(reply.server.server) ?? new Set();
+  openStreams.set(reply.server.server, open.add(reply));
+  streams.add(reply);
   const heartbeat = setInterval(() => raw.write(': alive\n\n'), HEARTBEAT_MS);
   try {
     for await (const message of messages) {
@@ -64,7 +76,7 @@ export async function sendSse(reply: FastifyReply, messages: AsyncIterable<SseMe
     }
   } finally {
     clearInterval(heartbeat);
-    streams.delete(raw);
+    open.delete(reply);
     raw.end();
   }
 }

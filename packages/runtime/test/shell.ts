@@ -3,7 +3,13 @@ import { request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { Identity } from '@jarvis/contracts';
-import { createHttpShell, type HttpServer, type HttpShellOptions, silentLogger } from '../src/index.ts';
+import {
+  createHttpShell,
+  type HttpServer,
+  type HttpShellOptions,
+  Meter,
+  silentLogger,
+} from '../src/index.ts';
 
 export const IDENTITY: Identity = {
   service: 'jarvis-core',
@@ -44,6 +50,7 @@ export async function startShell(
     identity: IDENTITY,
     title: 'A service',
     logger: silentLogger(),
+    meter: new Meter(),
     bodyLimitBytes: 10_000,
     host: '127.0.0.1',
     token: null,

@@ -3,6 +3,7 @@
 import type { CodedError } from '@jarvis/contracts';
 import type { Database, Migration } from './database.ts';
 import type { MigrationReport } from './migrations.ts';
+import { observed, type TransactionSeen } from './observed.ts';
 import type { StoreClock, StoreLog, StoreRandom } from './postgres-writer.ts';
 import { openSqlite, rehearseSqlite } from './sqlite.ts';
 
@@ -23,10 +24,17 @@ export interface OpenOptions extends StorePlace {
   readonly log: StoreLog;
   /** Called when the data was taken by another process: the service has to stop. */
   readonly onLost: (error: CodedError) => void;
+  readonly onTransaction?: (seen: TransactionSeen) => void;
 }
 
 /** Brings the store up to date. Throws `service_unavailable` when another process has it, or when it is away. */
 export async function openDatabase(options: OpenOptions): Promise<Database> {
+  const db = await openEngine(options);
+  const { clock, onTransaction } = options;
+  return onTransaction === undefined ? db : observed(db, clock, onTransaction);
+}
+
+async function openEngine(options: OpenOptions): Promise<Database> {
   const { databaseUrl, file, migrations } = options;
   if (databaseUrl === null) return openSqlite({ path: file, migrations });
   const { openPostgres } = await import('./postgres.ts');

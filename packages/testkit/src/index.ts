@@ -11,3 +11,4 @@ export * from './seeded-random.ts';
 export * from './store-engines.ts';
 export * from './temp-folder.ts';
 export * from './until.ts';
+export * from './samples.ts';

@@ -38,6 +38,7 @@ export function createPatientClient(options: PatientOptions): PatientClient {
     retries: 0,
     retryDelayMs: 0,
     token: null,
+    clock: options.clock,
   });
   return {
     baseUrl,

@@ -66,6 +66,11 @@ export class ArtifactCache {
     }
   }
 
+  /** What is here by name; what is unfinished or about to go is left out. */
+  async digests(): Promise<string[]> {
+    return (await readdir(this.#options.folder)).filter((name) => !name.startsWith(UNFINISHED));
+  }
+
   /** Removes an entry: whoever looks finds all of it or none. */
   async discard(digest: string): Promise<void> {
     const outgoing = join(this.#options.folder, this.#options.random.id(`${UNFINISHED}outgoing`));
@@ -82,7 +87,7 @@ export class ArtifactCache {
   /** Keeps `routed` and the few entries used last; removes the others. */
   async prune(routed: ReadonlySet<string>): Promise<void> {
     const { folder } = this.#options;
-    const names = (await readdir(folder)).filter((n) => !n.startsWith(UNFINISHED) && !routed.has(n));
+    const names = (await this.digests()).filter((name) => !routed.has(name));
     const aged = await Promise.all(
       names.map(async (name) => ({ name, usedMs: (await stat(join(folder, name))).mtimeMs })),
     );

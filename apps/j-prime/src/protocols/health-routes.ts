@@ -1,5 +1,5 @@
 // Who answers here, what it serves, and whether it hears from Reactor Core.
-import { type Health, healthSchema, type Identity } from '@jarvis/contracts';
+import { type Health, healthSchema, type Identity, type Outbox, type Peer } from '@jarvis/contracts';
 import type { Clock, HttpServer } from '@jarvis/runtime';
 import type { Fleet } from '../models/fleet.ts';
 
@@ -10,8 +10,8 @@ export interface HealthOptions {
   readonly fleet: Fleet;
   /** Whether the versions that were known at start are still being loaded. */
   readonly isStarting: () => boolean;
-  readonly reactor: () => { reachable: boolean; detail: string };
-  readonly countOutbox: () => Promise<number>;
+  readonly reactor: () => Peer;
+  readonly outbox: () => Promise<Outbox>;
 }
 
 export function addHealthRoutes(server: HttpServer, options: HealthOptions): void {
@@ -21,6 +21,7 @@ export function addHealthRoutes(server: HttpServer, options: HealthOptions): voi
 }
 
 async function healthOf(options: HealthOptions): Promise<Health> {
+  const outbox = await options.outbox();
   return {
     ...options.identity,
     status: statusOf(options),
@@ -29,7 +30,8 @@ async function healthOf(options: HealthOptions): Promise<Health> {
     experience_buffer_size: 0,
     models_deployed: options.fleet.deployed(),
     peers: { 'reactor-core': options.reactor() },
-    outbox_pending: await options.countOutbox(),
+    outbox_pending: outbox.pending,
+    outbox,
   };
 }
 

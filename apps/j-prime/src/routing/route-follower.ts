@@ -2,7 +2,7 @@
 // Reactor Core that was set up anew starts its revisions anew. Within a connection revisions only grow.
 import { type Routes, routesSchema } from '@jarvis/contracts';
 import { backoffMs } from '@jarvis/policy';
-import { type Clock, type Logger, type Random, readSse } from '@jarvis/runtime';
+import { type Clock, isoNow, type Logger, type Random, readSse } from '@jarvis/runtime';
 
 const RECONNECT_DELAY_FIRST_MS = 100;
 const RECONNECT_DELAY_MAX_MS = 2_000;
@@ -17,14 +17,18 @@ export interface RouteFollowerOptions {
 }
 
 export interface RouteFollower {
-  reachability(): { reachable: boolean; detail: string };
+  /** Whether the stream of routes is there, and since when that is so. */
+  reachability(): { reachable: boolean; detail: string; since: string };
   stop(): Promise<void>;
 }
 
 export function followRoutes(options: RouteFollowerOptions): RouteFollower {
   const { clock, random, logger } = options;
   const stopping = new AbortController();
-  let state = { reachable: false, detail: 'has not answered yet' };
+  let state = { reachable: false, detail: 'has not answered yet', since: isoNow(clock) };
+  const become = (reachable: boolean, detail: string): void => {
+    state = { reachable, detail, since: reachable === state.reachable ? state.since : isoNow(clock) };
+  };
 
   async function followOnce(onAlive: () => void): Promise<void> {
     const { url, token } = options;
@@ -46,7 +50,7 @@ export function followRoutes(options: RouteFollowerOptions): RouteFollower {
       try {
         await followOnce(() => {
           if (!state.reachable) logger.info('connected to Reactor Core');
-          state = { reachable: true, detail: 'follows the routes' };
+          become(true, 'follows the routes');
           attempt = 0;
         });
       } catch (error) {
@@ -54,7 +58,7 @@ export function followRoutes(options: RouteFollowerOptions): RouteFollower {
       }
       if (stopping.signal.aborted) return;
       if (state.reachable) logger.warn({ detail }, 'lost Reactor Core; serving goes on with the last routes');
-      state = { reachable: false, detail };
+      become(false, detail);
       const wait = { baseMs: RECONNECT_DELAY_FIRST_MS, maxMs: RECONNECT_DELAY_MAX_MS, unit: random.unit() };
       await clock.sleep(backoffMs({ ...wait, attempt }), stopping.signal);
       attempt += 1;

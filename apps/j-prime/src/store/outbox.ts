@@ -85,9 +85,23 @@ export async function refuse(db: Database, evidence: Evidence, reason: string): 
   });
 }
 
-export async function pending(db: Database): Promise<number> {
-  const row = await db.get<{ n: number }>(sql`SELECT count(*) AS n FROM outbox WHERE refused IS NULL`);
-  return row?.n ?? 0;
+/** How much evidence waits, when the oldest of it was seen, and how much was refused. */
+export async function readOutbox(
+  db: Database,
+): Promise<{ pending: number; oldestAt: string | null; refused: number }> {
+  const row = await db.get<{
+    waiting: number | string | null;
+    oldest: string | null;
+    refused: number | string | null;
+  }>(sql`
+    SELECT sum(CASE WHEN refused IS NULL THEN 1 ELSE 0 END) AS waiting,
+      min(CASE WHEN refused IS NULL THEN observed_at END) AS oldest,
+      sum(CASE WHEN refused IS NULL THEN 0 ELSE 1 END) AS refused FROM outbox`);
+  return {
+    pending: Number(row?.waiting ?? 0),
+    oldestAt: row?.oldest ?? null,
+    refused: Number(row?.refused ?? 0),
+  };
 }
 
 export async function pendingFailures(db: Database): Promise<number> {
@@ -102,7 +116,15 @@ async function forgetOldRefusals(tx: Transaction): Promise<void> {
     (SELECT seq FROM outbox WHERE refused IS NOT NULL ORDER BY seq DESC LIMIT ${REFUSED_KEPT})`);
 }
 
-interface OutboxRow {
+/** null when the row is evidence as the contract has it. */
+export function whatIsWrongWith(row: OutboxRow): string | null {
+  const parsed = evidenceSchema.safeParse(columnsOf(row));
+  if (parsed.success) return null;
+  const [issue] = parsed.error.issues;
+  return `${row.evidence_id} (${issue?.path.join('.')}: ${issue?.message})`;
+}
+
+export interface OutboxRow {
   readonly seq: number;
   readonly evidence_id: string;
   readonly kind: string;
@@ -119,6 +141,10 @@ interface OutboxRow {
 }
 
 function evidenceOf(row: OutboxRow): Evidence {
+  return evidenceSchema.parse(columnsOf(row));
+}
+
+function columnsOf(row: OutboxRow): Record<string, unknown> {
   const { seq: _seq, attempted: _attempted, refused: _refused, ...columns } = row;
-  return evidenceSchema.parse(Object.fromEntries(Object.entries(columns).filter(([, v]) => v !== null)));
+  return Object.fromEntries(Object.entries(columns).filter(([, v]) => v !== null));
 }

@@ -38,6 +38,23 @@ export async function openRooms(db: Database): Promise<RoomRecord[]> {
   return rows.map(recordOf).filter((record) => record.answer.state !== 'refused');
 }
 
+/** As `openRooms`, where a record that cannot be read is told of instead of thrown on. */
+export async function readOpenRooms(tx: Transaction): Promise<{ open: number; unreadable: string[] }> {
+  const rows = await tx.all<RoomRow & { request_id: string }>(
+    sql`SELECT request_id, asked, answer, unloaded FROM room WHERE restored = 0 ORDER BY seq`,
+  );
+  const unreadable: string[] = [];
+  let open = 0;
+  for (const row of rows) {
+    try {
+      if (recordOf(row).answer.state !== 'refused') open += 1;
+    } catch (error) {
+      unreadable.push(`${row.request_id} cannot be read (${(error as Error).name})`);
+    }
+  }
+  return { open, unreadable };
+}
+
 export async function closeRooms(db: Database): Promise<void> {
   await db.transaction('prime.room.close', (tx) =>
     tx.run(sql`UPDATE room SET restored = 1 WHERE restored = 0`),

@@ -12,7 +12,7 @@ import {
   MODEL_TYPE_OF_EXPERIENCE,
 } from '@jarvis/contracts';
 import { durably } from '@jarvis/failpoints';
-import { type Clock, type Logger, type Loop, startLoop } from '@jarvis/runtime';
+import { type Clock, type Logger, type Loop, type Meter, startLoop } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { storeBatch } from '../store/experiences.ts';
 
@@ -31,6 +31,7 @@ export interface DropFolderOptions {
   readonly db: Database;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly meter: Meter;
   readonly intervalMs: number;
 }
 
@@ -82,6 +83,7 @@ async function take(options: DropFolderOptions, folder: string, name: string): P
   try {
     const stored = await store(options, path, name);
     await durably('core.drop.remove', () => rm(path));
+    options.meter.count('jarvis_drop_files_total', { outcome: stored > 0 ? 'taken' : 'repeated' });
     options.logger.info(
       { file: name, stored },
       stored > 0 ? 'experiences taken from the drop folder' : 'this batch was stored before',
@@ -151,6 +153,7 @@ async function setAside(
   const free = await freeName(rejected, name);
   await writeFile(join(rejected, `${free}.reason.txt`), `${why.code}: ${why.message}\n`, { mode: 0o600 });
   await durably('core.drop.set_aside', () => rename(path, join(rejected, free)));
+  options.meter.count('jarvis_drop_files_total', { outcome: 'rejected' });
   options.logger.warn({ file: name, code: why.code }, `set aside in rejected/: ${why.message}`);
 }
 

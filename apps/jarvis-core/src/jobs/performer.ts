@@ -13,7 +13,15 @@ import {
 } from '@jarvis/contracts';
 import type { CoordinatorEvent, ExternalWork, Performer, StoredJob } from '@jarvis/coordinator';
 import { backoffMs, type LeaseView } from '@jarvis/policy';
-import { type Clock, isoOf, type Logger, type Random, readSse, type ServiceClient } from '@jarvis/runtime';
+import {
+  type Clock,
+  isoOf,
+  type Logger,
+  type Meter,
+  type Random,
+  readSse,
+  type ServiceClient,
+} from '@jarvis/runtime';
 import type { z } from 'zod';
 import type { StartRequests } from './start-request.ts';
 
@@ -31,6 +39,7 @@ export interface OutsideOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly meter: Meter;
   readonly startRequests: StartRequests;
   readonly post: (event: CoordinatorEvent) => void;
 }
@@ -93,6 +102,7 @@ export class Outside implements Performer {
         const body = await startRequests.make(job);
         await reactor.post('/api/training/start', body, trainingStartedSchema, { once: true });
         post({ type: 'run_started', jobId: job.jobId, token });
+        this.#noteWait(job);
         return;
       } catch (error) {
         const refusal = refusalOf(error);
@@ -104,6 +114,12 @@ export class Outside implements Performer {
         await this.#pause(attempt, signal);
       }
     }
+  }
+
+  #noteWait({ attempt, modelType: kind, submittedAtMs }: StoredJob): void {
+    const { meter, clock } = this.#options;
+    if (attempt > 1) return;
+    meter.observe('jarvis_job_queue_wait_seconds', { kind }, (clock.now() - submittedAtMs) / 1000);
   }
 
   async #follow(job: StoredJob, signal: AbortSignal): Promise<void> {

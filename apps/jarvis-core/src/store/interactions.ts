@@ -85,7 +85,17 @@ export async function refuseEvidence(tx: Transaction, evidence: Evidence, reason
   await removeEvidence(tx, [evidence.evidence_id]);
 }
 
-export async function countEvidence(db: Database): Promise<number> {
-  const row = await db.get<{ n: number | string }>(sql`SELECT COUNT(*) AS n FROM evidence_outbox`);
-  return Number(row?.n ?? 0);
+/** How much evidence waits, since when the oldest does, and how much was refused. */
+export async function readOutbox(
+  db: Database,
+): Promise<{ pending: number; oldestMs: number | null; refused: number }> {
+  const row = await db.get<Record<'pending' | 'oldest' | 'refused', number | string | null>>(sql`
+    SELECT (SELECT COUNT(*) FROM evidence_outbox) AS pending, (SELECT MIN(created_at) FROM evidence_outbox) AS oldest,
+      (SELECT COUNT(*) FROM evidence_refused) AS refused`);
+  const oldest = row?.oldest ?? null;
+  return {
+    pending: Number(row?.pending ?? 0),
+    oldestMs: oldest === null ? null : Number(oldest),
+    refused: Number(row?.refused ?? 0),
+  };
 }

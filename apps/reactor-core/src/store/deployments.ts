@@ -61,13 +61,13 @@ export function isRollout(state: DeploymentState): boolean {
   return (ROLLOUT_STATES as readonly DeploymentState[]).includes(state);
 }
 
-export function planOf(row: DeploymentRow): RolloutPlan {
+export function planOf(row: Pick<DeploymentRow, 'plan'>): RolloutPlan {
   return JSON.parse(row.plan) as RolloutPlan;
 }
 export function judgeOf(row: DeploymentRow): JudgeState {
   return JSON.parse(row.judge) as JudgeState;
 }
-export function historyOf(row: DeploymentRow): StepRecord[] {
+export function historyOf(row: Pick<DeploymentRow, 'history'>): StepRecord[] {
   return JSON.parse(row.history) as StepRecord[];
 }
 export function gateOf(row: DeploymentRow): Deployment['gate'] {

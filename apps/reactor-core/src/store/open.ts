@@ -5,10 +5,12 @@ import {
   type Clock,
   type Config,
   type Logger,
+  type Meter,
   type Part,
   type Random,
   type Service,
   stopLost,
+  transactionCounter,
 } from '@jarvis/runtime';
 import { createEventLog, type Database, type EventLog, openDatabase, takeHomeLock } from '@jarvis/store';
 import { storePlace } from './place.ts';
@@ -18,6 +20,7 @@ interface StoreNeeds {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly meter: Meter;
 }
 
 interface Life {
@@ -31,7 +34,8 @@ export interface Store {
 }
 
 /** Makes the folders that are missing. Each opened thing is added to `parts`. Throws `service_unavailable` when another Reactor Core has it. */
-export async function openStore({ config, clock, random, logger }: StoreNeeds, life: Life): Promise<Store> {
+export async function openStore(needs: StoreNeeds, life: Life): Promise<Store> {
+  const { config, clock, random, logger, meter } = needs;
   const { paths } = config;
   const { parts, service } = life;
   for (const folder of [paths.reactor, paths.runs, paths.registry, paths.data])
@@ -39,7 +43,14 @@ export async function openStore({ config, clock, random, logger }: StoreNeeds, l
   const lock = takeHomeLock(join(paths.reactor, 'lock.db'), 'Reactor Core');
   parts.push({ name: 'home lock', stop: async () => lock.release() });
   const onLost = (): void => stopLost(service, logger);
-  const db = await openDatabase({ ...storePlace(config), clock, random, log: logger, onLost });
+  const db = await openDatabase({
+    ...storePlace(config),
+    clock,
+    random,
+    log: logger,
+    onLost,
+    onTransaction: transactionCounter(meter),
+  });
   parts.push({ name: 'store', stop: () => db.close() });
   return { db, events: createEventLog(db) };
 }

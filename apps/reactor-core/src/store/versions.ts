@@ -80,6 +80,21 @@ export async function wasPromoted(db: Reader, modelType: string, version: string
   return row !== undefined;
 }
 
+export function listNewestVersions(db: Reader, limit: number): Promise<VersionRow[]> {
+  return db.all<VersionRow>(sql`SELECT * FROM versions ORDER BY created_at DESC LIMIT ${limit}`);
+}
+
+/** What was promoted and not taken back, each once, latest first, and whether the registry still has it. */
+export async function listPromoted(
+  db: Reader,
+): Promise<{ kind: string; version: string; isKnown: boolean }[]> {
+  const rows = await db.all<{ kind: string; version: string; known: number | string }>(sql`
+    SELECT p.model_type AS kind, p.version, COUNT(v.version) AS known FROM promotions p
+    LEFT JOIN versions v ON v.model_type = p.model_type AND v.version = p.version
+    WHERE p.reverted_at IS NULL GROUP BY p.model_type, p.version ORDER BY MAX(p.id) DESC`);
+  return rows.map(({ kind, version, known }) => ({ kind, version, isKnown: Number(known) > 0 }));
+}
+
 export async function insertPromotion(
   tx: Transaction,
   promotion: { modelType: string; version: string; at: string },
