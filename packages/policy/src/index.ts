@@ -14,5 +14,6 @@ export * from './rollout/plan.ts';
 export * from './rollout/engine.ts';
 export * from './versioning.ts';
 export * from './backoff.ts';
+export * from './locks.ts';
 export * from './retention.ts';
 export * from './invariants.ts';

@@ -4,6 +4,7 @@ export * from './config.ts';
 export * from './download.ts';
 export type * from './http-server.ts';
 export * from './http-shell.ts';
+export { type HeldLock, holdLock, type HoldLockOptions, type Release } from './locks/hold-lock.ts';
 export * from './logger.ts';
 export * from './loop.ts';
 export * from './problem.ts';

@@ -35,6 +35,8 @@ export interface CallOptions {
   readonly once?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
+  /** Ends the call; its connection is closed, by which the other side knows. */
+  readonly signal?: AbortSignal;
 }
 
 export interface ServiceClient {
@@ -125,6 +127,7 @@ class HttpServiceClient implements ServiceClient {
     const headers: Record<string, string> = { ...how.headers, accept: 'application/json' };
     if (body !== undefined) headers['content-type'] = 'application/json';
     if (this.#options.token !== null) headers['authorization'] = `Bearer ${this.#options.token}`;
+    const timeLimit = AbortSignal.timeout(how.timeoutMs ?? this.#options.timeoutMs);
     let status: number;
     let bytes: Buffer;
     try {
@@ -132,7 +135,7 @@ class HttpServiceClient implements ServiceClient {
         method,
         headers,
         dispatcher: this.#agent,
-        signal: AbortSignal.timeout(how.timeoutMs ?? this.#options.timeoutMs),
+        signal: how.signal === undefined ? timeLimit : AbortSignal.any([timeLimit, how.signal]),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       status = response.statusCode;
