@@ -39,6 +39,8 @@ export interface LockAsking {
   readonly ttlMs: number;
   /** Infinity: for as long as it takes. */
   readonly waitMs: number;
+  /** For how long JARVIS Core may be away when it was not there from the beginning; one that was may be restarted. */
+  readonly awayMs?: number;
   /** Calls it off; `askForLock` then throws what it fired with. */
   readonly signal?: AbortSignal;
   /** Told each time that it is not granted yet, and why. */
@@ -56,7 +58,7 @@ export interface GrantedLock {
 export async function askForLock(asking: LockAsking): Promise<GrantedLock> {
   const { clock, random, signal } = asking;
   const giveUpMs = clock.monotonic() + asking.waitMs;
-  const away = new Absence(clock);
+  const away = new Absence(clock, asking.awayMs ?? AWAY_AT_FIRST_MS_MAX);
   let requestId = random.id('lock');
   for (let callMsMax = FIRST_WAIT_MS; ; callMsMax = LOCK_WAIT_SECONDS_MAX * 1000) {
     const sentMs = clock.monotonic();
@@ -114,27 +116,33 @@ function mayAskAgain(error: unknown, away: Absence, isOver: boolean): error is C
 class Absence {
   readonly #clock: Clock;
   #sinceMs: number | null = null;
-  #limitMs = AWAY_AT_FIRST_MS_MAX;
+  #limitMs: number;
+  #wasThere = false;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, limitMs: number) {
     this.#clock = clock;
+    this.#limitMs = limitMs;
+  }
+
+  get wasThere(): boolean {
+    return this.#wasThere;
   }
 
   isShort(error: CodedError): boolean {
     const code = (error.cause as { code?: string } | undefined)?.code ?? '';
-    if (!NOT_REACHED.includes(code)) this.#limitMs = AWAY_LATER_MS_MAX;
+    if (!NOT_REACHED.includes(code)) this.#reached();
     this.#sinceMs ??= this.#clock.monotonic();
     return this.#clock.monotonic() - this.#sinceMs < this.#limitMs;
   }
 
-  /** Whether it was ever there. */
-  get wasThere(): boolean {
-    return this.#limitMs === AWAY_LATER_MS_MAX;
-  }
-
   end(): void {
     this.#sinceMs = null;
-    this.#limitMs = AWAY_LATER_MS_MAX;
+    this.#reached();
+  }
+
+  #reached(): void {
+    this.#wasThere = true;
+    this.#limitMs = Math.max(this.#limitMs, AWAY_LATER_MS_MAX);
   }
 }
 
