@@ -44,8 +44,10 @@ export interface LockRow {
   readonly slot: number | null;
   state: LockState;
   holder: string | null;
+  requestId: string | null;
   token: number;
   expiresAtMs: number | null;
+  ttlMs: number | null;
 }
 
 export interface LeaseRow {
@@ -59,6 +61,8 @@ export interface LeaseRow {
 export interface CoreTables {
   readonly jobs: Map<string, JobRow>;
   readonly locks: Map<string, LockRow>;
+  /** Ids of requests for locks that were cancelled, or had their grant. */
+  readonly endedLockRequests: Map<string, true>;
   readonly leases: Map<string, LeaseRow>;
   /** Indexes over the above: jobs and leases that have not ended. */
   readonly liveJobs: Set<JobRow>;
@@ -69,7 +73,27 @@ export function emptyTables(slots: number): CoreTables {
   const locks = new Map<string, LockRow>();
   for (let slot = 0; slot < slots; slot += 1) {
     const name = slotLockName(slot);
-    locks.set(name, { name, slot, state: 'free', holder: null, token: 0, expiresAtMs: null });
+    locks.set(name, freeLock(name, slot));
   }
-  return { jobs: new Map(), locks, leases: new Map(), liveJobs: new Set(), liveLeases: new Set() };
+  return {
+    jobs: new Map(),
+    locks,
+    endedLockRequests: new Map(),
+    leases: new Map(),
+    liveJobs: new Set(),
+    liveLeases: new Set(),
+  };
+}
+
+export function freeLock(name: string, slot: number | null): LockRow {
+  return {
+    name,
+    slot,
+    state: 'free',
+    holder: null,
+    requestId: null,
+    token: 0,
+    expiresAtMs: null,
+    ttlMs: null,
+  };
 }
