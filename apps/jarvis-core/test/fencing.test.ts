@@ -40,7 +40,7 @@ interface Started {
   readonly core: CoreProcess;
   readonly lockers: readonly Locker[];
   /** Once more, at the same address. */
-  startCore(): Promise<CoreProcess>;
+  readonly startCore: () => Promise<CoreProcess>;
 }
 
 /** All at once: most of the time of this test is that of programs that start. */

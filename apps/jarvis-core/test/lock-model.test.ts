@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { CodedError } from '@jarvis/contracts';
 import type { Database } from '@jarvis/store';
 import { storeEngines } from '@jarvis/testkit';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { cancelRequest, releaseLock, renewLock, requestLock, withdrawGrant } from '../src/store/locks.ts';
 import { MIGRATIONS } from '../src/store/migrations.ts';
 
@@ -167,7 +167,7 @@ for (const engine of await storeEngines()) {
   test(`${engine.name}: locks do what the model does`, { skip: engine.skip }, async (t) => {
     const db = await engine.open(t, MIGRATIONS);
     let runs = 0;
-    const operations = fc.array(operation as fc.Arbitrary<Operation>, { maxLength: OPERATIONS_MAX });
+    const operations = fc.array(operation, { maxLength: OPERATIONS_MAX });
     await fc.assert(
       fc.asyncProperty(operations, async (script) => {
         const name = `lock-${(runs += 1)}`;

@@ -51,14 +51,14 @@ export class Locker {
   async take(ttlMs: number): Promise<number> {
     const answer = await this.#tell({ kind: 'take', ttlMs });
     assert.equal(answer.kind, 'took', JSON.stringify(answer));
-    return (answer as Extract<Answer, { kind: 'took' }>).token;
+    return answer.token;
   }
 
   /** Whether it was accepted. */
   async does(order: Exclude<Order, { kind: 'take' }>): Promise<boolean> {
     const answer = await this.#tell(order);
     assert.equal(answer.kind, 'did', JSON.stringify(answer));
-    return (answer as Extract<Answer, { kind: 'did' }>).accepted;
+    return answer.accepted;
   }
 
   pause(): void {

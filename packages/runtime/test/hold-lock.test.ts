@@ -53,7 +53,7 @@ class Desk extends ReturningServer {
 interface World {
   readonly desk: Desk;
   readonly clock: ManualClock;
-  hold(more?: Partial<HoldLockOptions>): Promise<HeldLock>;
+  readonly hold: (more?: Partial<HoldLockOptions>) => Promise<HeldLock>;
 }
 
 async function open(t: TestContext): Promise<World> {

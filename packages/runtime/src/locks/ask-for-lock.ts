@@ -1,7 +1,7 @@
 // Asks JARVIS Core for a lock until it is granted. A request whose answer was lost may have been granted: it is sent again
 // with the same id, and called off by it when nobody wants it any more.
 import {
-  CodedError,
+  type CodedError,
   isCodedError,
   LOCK_WAIT_SECONDS_MAX,
   lockCancelledSchema,
