@@ -105,6 +105,18 @@ const CASES: Readonly<Record<string, Case>> = {
       ['a: token 1', 'b: token 2', 'c: token 3', 'd: token 4'],
     );
   },
+  'nobody passes those who wait, also not in the moment in which it is free': async (w) => {
+    await w.takes('a');
+    const b = await w.waits('b');
+    const back = w.desk.release({ name: NAME, holder: 'a', token: 1 });
+    const passes = w.ask('late', { waitMs: 0 });
+    const joins = w.ask('c');
+    assert.ok(await back);
+    assert.equal(await passes.outcome, 'lock_held');
+    assert.equal(await b.outcome, 'token 2');
+    await w.release('b');
+    assert.equal(await joins.outcome, 'token 3');
+  },
   'it goes to the first in line when the time of its holder is over': async (w) => {
     await w.takes('a');
     const b = await w.waits('b', { waitMs: 2 * TTL_MS });
