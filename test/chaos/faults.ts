@@ -21,8 +21,8 @@ const BETWEEN_KILLS_MS_SPREAD = 700;
 
 /**
  * Steps that a healthy machine does not take: they belong to a judge that refuses evidence, a candidate that breaks, a
- * gate that cannot score, memory that runs short, and a holder that falls silent for longer than its lease. The tests of
- * the services take them.
+ * gate that cannot score, memory that runs short, a holder that falls silent for longer than its lease, and a request for a
+ * lock that is called off or hung up on. The tests of the services take them.
  */
 export const RARE_STEPS: ReadonlySet<string> = new Set([
   'core.evidence.refuse',
@@ -31,6 +31,8 @@ export const RARE_STEPS: ReadonlySet<string> = new Set([
   'core.lease.explain',
   'core.lease.refuse',
   'core.holder.release',
+  'core.lock.cancel',
+  'core.lock.withdraw',
   'prime.evidence.broken',
   'prime.evidence.refuse',
   'prime.room.close',

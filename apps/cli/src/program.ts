@@ -1,12 +1,13 @@
 // The commands of `jarvis`, their options and help.
 import { readFileSync } from 'node:fs';
-import { modelTypeSchema, MODEL_TYPES } from '@jarvis/contracts';
+import { idSchema, LOCK_TTL_SECONDS_MAX, modelTypeSchema, MODEL_TYPES } from '@jarvis/contracts';
 import { LOG_FILES } from '@jarvis/supervisor';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { configCommand } from './config-command.ts';
 import { demoCommand } from './demo/demo-command.ts';
 import { doctorCommand } from './doctor/doctor-command.ts';
 import { downCommand } from './down-command.ts';
+import { lockCommand } from './lock-command.ts';
 import { logsCommand } from './logs-command.ts';
 import { migrateCommand } from './migrate-command.ts';
 import { statusCommand } from './status-command.ts';
@@ -18,6 +19,10 @@ const LOG_LINES_DEFAULT = 40;
 const LOG_LINES_MAX = 100_000;
 const EPOCHS_MAX = 100_000;
 const SEED_DEFAULT = 1;
+const LOCK_TTL_SECONDS_DEFAULT = 60;
+/** Below this a renewal that is answered a little late loses the lock. */
+const LOCK_TTL_SECONDS_MIN = 1;
+const LOCK_WAIT_SECONDS_MAX = 365 * 86_400;
 
 export function createProgram(world: World): Command {
   const program = new Command('jarvis')
@@ -37,6 +42,7 @@ export function createProgram(world: World): Command {
   addSystemCommands(program, world);
   addLogs(program, world);
   addTrain(program, world);
+  addLock(program, world);
   addDemo(program, world);
   for (const command of [program, ...program.commands])
     command.showHelpAfterError(`(${pathOf(command)} --help says what there is)`);
@@ -130,6 +136,42 @@ function addTrain(program: Command, world: World): void {
     );
 }
 
+function addLock(program: Command, world: World): void {
+  program
+    .command('lock')
+    .description('run a command while a named lock of JARVIS Core is held; waits for it in line')
+    .argument('<name>', 'of the lock; any, such as backup or index/main')
+    .argument('<command...>', 'what to run, after --')
+    .option(
+      '--ttl <seconds>',
+      'after how long a silent holder loses it',
+      wholeNumber(LOCK_TTL_SECONDS_MIN, LOCK_TTL_SECONDS_MAX),
+      LOCK_TTL_SECONDS_DEFAULT,
+    )
+    .option(
+      '--wait <seconds>',
+      'give up after so long; 0: at once (default: wait as long as it takes)',
+      wholeNumber(0, LOCK_WAIT_SECONDS_MAX),
+    )
+    .option('--holder <id>', 'who it is, for others who wait (default: machine and process)', holderId)
+    .addHelpText(
+      'after',
+      examples(
+        'jarvis lock backup -- tar czf backup.tgz data',
+        'jarvis lock index/main --wait 0 --ttl 300 -- ./rebuild-index.sh',
+        "jarvis lock ledger -- sh -c 'write-ledger --token $JARVIS_LOCK_TOKEN'",
+      ) +
+        `\nThe command gets JARVIS_LOCK_NAME and JARVIS_LOCK_TOKEN. Tokens of a lock only grow: what refuses a token lower than the
+highest it has seen cannot be harmed by a holder that was paused.
+Signals are passed on. When the lock is lost, the command and all it started get SIGTERM, then SIGKILL.
+Exit codes: the command's own, or 75 not got within --wait, 79 lost while the command ran, 69 JARVIS Core is away, 126 and 127
+the command cannot be run, 130 interrupted while waiting.`,
+    )
+    .action((name: string, command: string[], options: Parameters<typeof lockCommand>[3]) =>
+      lockCommand(world, name, command, options),
+    );
+}
+
 function addDemo(program: Command, world: World): void {
   program
     .command('demo')
@@ -171,6 +213,14 @@ function wholeNumber(min: number, max: number): (text: string) => number {
     if (Number.isSafeInteger(value) && text.trim() !== '' && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`It has to be a whole number from ${min} to ${max}.`);
   };
+}
+
+function holderId(text: string): string {
+  const parsed = idSchema.safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new InvalidArgumentError(
+    `It has to be a name: ${parsed.error.issues.map((i) => i.message).join('; ')}.`,
+  );
 }
 
 function regularExpression(text: string): RegExp {

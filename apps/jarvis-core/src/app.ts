@@ -47,6 +47,7 @@ import { Outside } from './jobs/performer.ts';
 import { addBreakerRoutes } from './jobs/breaker-routes.ts';
 import { addJobRoutes } from './jobs/routes.ts';
 import { StartRequests } from './jobs/start-request.ts';
+import { LockDesk } from './locks/desk.ts';
 import { addLockRoutes } from './locks/routes.ts';
 import { createSlotLocks } from './store/locks.ts';
 import { storePlace } from './store/place.ts';
@@ -301,7 +302,8 @@ async function serve(ground: Ground, running: Running): Promise<void> {
     host: env.JARVIS_HOST,
     token: env.JARVIS_API_TOKEN,
   });
-  addRoutes(server, ground, { ...running, watch: () => watch, onEvidence: () => outbox?.wake() });
+  const desk = new LockDesk({ db, clock, logger });
+  addRoutes(server, ground, { ...running, desk, watch: () => watch, onEvidence: () => outbox?.wake() });
   server.post(
     '/api/shutdown',
     { schema: { summary: 'Stop this service; nothing is lost' } },
@@ -311,6 +313,8 @@ async function serve(ground: Ground, running: Running): Promise<void> {
     },
   );
   parts.push({ name: 'HTTP', stop: () => server.close() });
+  // Before HTTP: a call that waits would keep it open.
+  parts.push({ name: 'lock desk', stop: () => desk.stop() });
   await listen(server, {
     port: env.JARVIS_PORT,
     host: env.JARVIS_HOST,
@@ -364,6 +368,7 @@ async function startFeeding(ground: Ground, { coordinator, parts }: Running): Pr
 }
 
 interface RouteNeeds extends Running {
+  readonly desk: LockDesk;
   readonly watch: () => Watch | null;
   readonly onEvidence: () => void;
 }
@@ -380,9 +385,10 @@ function addRoutes(server: HttpServer, ground: Ground, needs: RouteNeeds): void 
   addLockRoutes(server, {
     db,
     clock,
+    desk: needs.desk,
     ttlSeconds: config.env.TRAINING_LOCK_TTL,
     slots: config.env.MAX_CONCURRENT_TRAINING_JOBS,
-    onChange,
+    onSlotChange: onChange,
   });
   const memory = (): MemoryView | null => coordinator.memory;
   addBudgetRoutes(server, { hostId, queue, clock, agingMs: AGING_MS, memory });

@@ -104,8 +104,9 @@ export interface CoreProcess extends Client {
 
 /** As a program of its own; resolves once it answers. */
 export async function spawnCore(world: World, environment: Variables = {}): Promise<CoreProcess> {
-  const port = await freePort();
-  const variables: Variables = { ...world.environment, ...environment, JARVIS_PORT: String(port) };
+  const given: Variables = { ...world.environment, ...environment };
+  const port = given['JARVIS_PORT'] ?? String(await freePort());
+  const variables: Variables = { ...given, JARVIS_PORT: port };
   const child = spawn(process.execPath, [MAIN], {
     cwd: world.folder,
     env: variables,

@@ -17,6 +17,7 @@ export const ERROR_CODES = {
   illegal_transition: { status: 409, title: 'The lifecycle does not allow this now' },
   lock_held: { status: 409, title: 'Somebody else holds the lock' },
   lock_lost: { status: 409, title: 'The lock is no longer held with this token' },
+  request_ended: { status: 409, title: 'This request id was cancelled, or its grant has ended' },
   feedback_conflict: { status: 409, title: 'This interaction was judged differently before' },
   idempotency_conflict: { status: 409, title: 'This idempotency key was used with another body' },
   nothing_to_roll_back_to: { status: 409, title: 'There is no earlier version' },

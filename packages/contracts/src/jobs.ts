@@ -90,13 +90,40 @@ export const lockSchema = z
     holder: z.string().nullable(),
     token: z.int().meta({ description: 'the highest ever given for this name' }),
     expires_at: z.string().nullable(),
+    waiting: z.int().nonnegative().optional().meta({ description: 'how many calls wait for it' }),
   })
   .meta({ id: 'Lock' });
 export type Lock = z.infer<typeof lockSchema>;
 export const locksSchema = z.object({ locks: z.array(lockSchema) });
-export const lockAcquireSchema = z.strictObject({
-  holder: idSchema,
-  ttl_seconds: z.number().positive().max(86_400).optional(),
+/** A whole millisecond: what is shorter would be over when it is granted. */
+const LOCK_TTL_SECONDS_MIN = 0.001;
+export const LOCK_TTL_SECONDS_MAX = 86_400;
+/** One call waits no longer than this. Who asks again at once with the same request id keeps its place. */
+export const LOCK_WAIT_SECONDS_MAX = 30;
+
+export const lockAcquireSchema = z
+  .strictObject({
+    holder: idSchema,
+    ttl_seconds: z.number().min(LOCK_TTL_SECONDS_MIN).max(LOCK_TTL_SECONDS_MAX).optional(),
+    request_id: idSchema.optional().meta({
+      description:
+        'sent again with it, a request gets the same grant while that holds, and never a second one',
+    }),
+    wait_seconds: z.number().nonnegative().max(LOCK_WAIT_SECONDS_MAX).default(0).meta({
+      description: 'how long to wait in the line, first come first served; needs a request_id',
+    }),
+  })
+  .refine((body) => body.wait_seconds === 0 || body.request_id !== undefined, {
+    path: ['request_id'],
+    message: 'is needed to wait: by it the place in the line is found again',
+  });
+export const lockCancelSchema = z.strictObject({ request_id: idSchema });
+export const lockCancelledSchema = z.object({
+  name: z.string(),
+  request_id: z.string(),
+  released: z
+    .boolean()
+    .meta({ description: 'true when it had been granted already, and was given back by this' }),
 });
 export const lockGrantedSchema = z.object({
   name: z.string(),

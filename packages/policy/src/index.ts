@@ -14,6 +14,7 @@ export * from './rollout/plan.ts';
 export * from './rollout/engine.ts';
 export * from './versioning.ts';
 export * from './backoff.ts';
+export * from './locks.ts';
 export * from './retention.ts';
 export * from './invariants.ts';
 export * from './reactor-invariants.ts';

@@ -5,6 +5,7 @@ export * from './download.ts';
 export * from './file-audit.ts';
 export type * from './http-server.ts';
 export * from './http-shell.ts';
+export { type HeldLock, holdLock, type HoldLockOptions, type Release } from './locks/hold-lock.ts';
 export * from './logger.ts';
 export * from './loop.ts';
 export * from './metrics/meter.ts';

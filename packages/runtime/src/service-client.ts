@@ -45,6 +45,8 @@ export interface CallOptions {
   readonly once?: boolean;
   readonly headers?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
+  /** Ends the call; its connection is closed, by which the other side knows. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Reachability {
@@ -178,12 +180,13 @@ class HttpServiceClient implements ServiceClient {
     if (body !== undefined) headers['content-type'] = 'application/json';
     if (token !== null) headers['authorization'] = `Bearer ${token}`;
     const from = clock.monotonic();
+    const timeLimit = AbortSignal.timeout(how.timeoutMs ?? timeoutMs);
     try {
       const response = await request(this.baseUrl + path, {
         method,
         headers,
         dispatcher: this.#agent,
-        signal: AbortSignal.timeout(how.timeoutMs ?? timeoutMs),
+        signal: how.signal === undefined ? timeLimit : AbortSignal.any([timeLimit, how.signal]),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       const bytes = Buffer.from(await response.body.arrayBuffer());

@@ -4,7 +4,7 @@ import { CodedError, type LeaseState, slotLockName } from '@jarvis/contracts';
 import type { Core } from './core.ts';
 import { HOST_ID } from './core.ts';
 import { changeLease, renewLease, requestLease } from './leases.ts';
-import { acquireLock, releaseLock, renewLock } from './locks.ts';
+import { acquireLock, cancelLockRequest, releaseLock, renewLock } from './locks.ts';
 
 export interface HoldingCallsOptions {
   readonly core: Core;
@@ -29,11 +29,16 @@ export class HoldingCalls {
     this.#options = options;
   }
 
-  /** Throws `lock_held`. */
-  acquire(name: string, holder: string, ttlMs = this.#options.lockTtlMs): number {
+  /** Throws `lock_held` and `request_ended`. */
+  acquire(
+    name: string,
+    holder: string,
+    asked: { readonly ttlMs?: number; readonly requestId?: string } = {},
+  ): number {
     const { core, wall } = this.#options;
+    const ttlMs = asked.ttlMs ?? this.#options.lockTtlMs;
     const token = core.disk.commit((tx) =>
-      acquireLock(tx, core.tables, { name, holder, nowMs: wall(), ttlMs }),
+      acquireLock(tx, core.tables, { ...asked, name, holder, nowMs: wall(), ttlMs }),
     );
     if (token === null) throw new CodedError('lock_held', `${name} is held by another`);
     core.post({ type: 'look' });
@@ -56,6 +61,13 @@ export class HoldingCalls {
     const { core } = this.#options;
     core.disk.commit((tx) => releaseLock(tx, core.tables, held));
     core.post({ type: 'look' });
+    return true;
+  }
+
+  /** Whatever became of the request: from now on it holds nothing. */
+  cancelLockRequest(name: string, requestId: string): true {
+    const { core } = this.#options;
+    core.disk.commit((tx) => cancelLockRequest(tx, core.tables, name, requestId));
     return true;
   }
 

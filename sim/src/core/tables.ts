@@ -48,8 +48,10 @@ export interface LockRow {
   readonly slot: number | null;
   state: LockState;
   holder: string | null;
+  requestId: string | null;
   token: number;
   expiresAtMs: number | null;
+  ttlMs: number | null;
 }
 
 export interface LeaseRow {
@@ -63,6 +65,8 @@ export interface LeaseRow {
 export interface CoreTables {
   readonly jobs: Map<string, JobRow>;
   readonly locks: Map<string, LockRow>;
+  /** Ids of requests for locks that were cancelled, or had their grant. */
+  readonly endedLockRequests: Map<string, true>;
   readonly leases: Map<string, LeaseRow>;
   readonly breakers: Map<ModelType, BreakerView>;
   /** Indexes over the above: jobs and leases that have not ended. */
@@ -74,14 +78,28 @@ export function emptyTables(slots: number): CoreTables {
   const locks = new Map<string, LockRow>();
   for (let slot = 0; slot < slots; slot += 1) {
     const name = slotLockName(slot);
-    locks.set(name, { name, slot, state: 'free', holder: null, token: 0, expiresAtMs: null });
+    locks.set(name, freeLock(name, slot));
   }
   return {
     jobs: new Map(),
     locks,
+    endedLockRequests: new Map(),
     leases: new Map(),
     breakers: new Map(),
     liveJobs: new Set(),
     liveLeases: new Set(),
+  };
+}
+
+export function freeLock(name: string, slot: number | null): LockRow {
+  return {
+    name,
+    slot,
+    state: 'free',
+    holder: null,
+    requestId: null,
+    token: 0,
+    expiresAtMs: null,
+    ttlMs: null,
   };
 }

@@ -1,5 +1,7 @@
 // Programs that take a named lock to write something shared. They are paused for longer than the lock lives; what they
-// then write carries a token that is no longer the highest, and is refused where it is written.
+// then write carries a token that is no longer the highest, and is refused where it is written. What they ask for has an id:
+// not answered, they ask again with the same one, or call it off; a copy that arrives later takes nothing.
+import type { Held } from '../core/holding-calls.ts';
 import type { LockRow } from '../core/tables.ts';
 import { Chance } from '../kernel/chance.ts';
 import { SimProcess } from '../kernel/process.ts';
@@ -13,6 +15,12 @@ const WORK_MS = 3_000;
 const IDLE_MS = 90_000;
 const RENEWALS = 3;
 const PAUSE_SHARE = 0.25;
+const ASK_AGAIN_MS = 4_000;
+const ASKED_MAX = 3;
+
+interface HeldByRequest extends Held {
+  readonly requestId: string;
+}
 
 export class LockUsers {
   readonly #world: World;
@@ -22,6 +30,10 @@ export class LockUsers {
   /** When the lock was last granted or renewed, as served. */
   #grantedAtMs = -Infinity;
   #jumps = 0;
+  /** As served: the token of each request, and the requests that were called off or given back. */
+  readonly #tokenOf = new Map<string, number>();
+  readonly #ended = new Set<string>();
+  #requests = 0;
 
   constructor(world: World) {
     this.#world = world;
@@ -38,39 +50,64 @@ export class LockUsers {
 
   #idle(user: SimProcess): void {
     user.after(this.#chance.waitMs(IDLE_MS), () => {
-      if (!this.#world.quiet) this.#acquire(user);
+      if (this.#world.quiet) return;
+      this.#requests += 1;
+      this.#acquire(user, `request ${this.#requests}`, 1);
     });
   }
 
-  #acquire(user: SimProcess): void {
-    const { calls, loop } = this.#world;
+  #acquire(user: SimProcess, requestId: string, asked: number): void {
+    const { loop } = this.#world;
     this.#ask(
       user,
-      () => {
-        const another = this.#row()?.holder ?? user.name;
-        const fresh = this.#isFresh();
-        const token = this.#noting(() => calls.acquire(NAME, user.name, TTL_MS));
-        if (another !== user.name && fresh)
-          this.#world.invariants.broken('lock', `${NAME} was granted while another's time was not over`);
-        return token;
-      },
+      () => this.#serveAcquire(user, requestId),
       (token) => {
-        if (token === null) return this.#idle(user);
+        if (token === null) return this.#askAgain(user, requestId, asked);
         if (this.#chance.happens(PAUSE_SHARE)) {
           this.#world.journal.fault('lock holder paused', user.name);
           user.stop();
           loop.after(TTL_MS * this.#chance.between(1, 3), () => user.goOn());
         }
-        this.#work(user, token, RENEWALS);
+        this.#work(user, { name: NAME, holder: user.name, token, requestId }, RENEWALS);
       },
     );
   }
 
-  #work(user: SimProcess, token: number, renewals: number): void {
+  #serveAcquire(user: SimProcess, requestId: string): number {
+    const { calls, invariants } = this.#world;
+    const another = this.#row()?.requestId ?? requestId;
+    const fresh = this.#isFresh();
+    const token = this.#noting(() => calls.acquire(NAME, user.name, { ttlMs: TTL_MS, requestId }));
+    if (another !== requestId && fresh)
+      invariants.broken('lock', `${NAME} was granted while another's time was not over`);
+    if (this.#ended.has(requestId)) invariants.broken('lock', `${requestId} was granted after its end`);
+    if ((this.#tokenOf.get(requestId) ?? token) !== token)
+      invariants.broken('lock', `${requestId} was granted twice, at last with token ${token}`);
+    this.#tokenOf.set(requestId, token);
+    return token;
+  }
+
+  /** Refused, or not answered: then it may have been granted. */
+  #askAgain(user: SimProcess, requestId: string, asked: number): void {
+    if (asked < ASKED_MAX) {
+      user.after(this.#chance.waitMs(ASK_AGAIN_MS), () => this.#acquire(user, requestId, asked + 1));
+      return;
+    }
+    this.#ask(
+      user,
+      () => {
+        this.#world.calls.cancelLockRequest(NAME, requestId);
+        this.#ended.add(requestId);
+        return true;
+      },
+      () => this.#idle(user),
+    );
+  }
+
+  #work(user: SimProcess, held: HeldByRequest, renewals: number): void {
     user.after(this.#chance.waitMs(WORK_MS), () => {
-      this.#write(user, token);
-      if (renewals === 0) return this.#release(user, token);
-      const held = { name: NAME, holder: user.name, token };
+      this.#write(user, held.token);
+      if (renewals === 0) return this.#release(user, held);
       this.#ask(
         user,
         () => {
@@ -82,7 +119,7 @@ export class LockUsers {
         },
         (renewed) => {
           if (renewed === null) this.#idle(user);
-          else this.#work(user, token, renewals - 1);
+          else this.#work(user, held, renewals - 1);
         },
       );
     });
@@ -95,11 +132,14 @@ export class LockUsers {
     this.#highestToken = Math.max(this.#highestToken, token);
   }
 
-  #release(user: SimProcess, token: number): void {
-    const held = { name: NAME, holder: user.name, token };
+  #release(user: SimProcess, held: HeldByRequest): void {
     this.#ask(
       user,
-      () => this.#world.calls.release(held),
+      () => {
+        this.#world.calls.release(held);
+        this.#ended.add(held.requestId);
+        return true;
+      },
       () => this.#idle(user),
     );
   }

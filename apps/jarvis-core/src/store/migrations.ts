@@ -59,6 +59,16 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE TABLE evidence_refused (evidence_id TEXT PRIMARY KEY, body TEXT NOT NULL, reason TEXT NOT NULL);`,
   },
   {
+    id: 5,
+    name: 'a request for a lock has an id, and is remembered once it has ended',
+    sql: `
+      ALTER TABLE locks ADD COLUMN request_id TEXT;
+      CREATE TABLE lock_requests_ended (
+        name TEXT NOT NULL, request_id TEXT NOT NULL, seq BIGINT NOT NULL, outcome TEXT NOT NULL, PRIMARY KEY (name, request_id)
+      );
+      CREATE INDEX lock_requests_ended_by_seq ON lock_requests_ended (name, seq);`,
+  },
+  {
     id: 6,
     name: 'jobs give way and wait at most so long; breakers of the model types',
     sql: `

@@ -59,6 +59,8 @@ export interface LockRow {
   readonly holder: string | null;
   readonly token: Big;
   readonly expires_at: Big | null;
+  readonly ttl_ms: Big | null;
+  readonly request_id: string | null;
 }
 
 export interface LeaseRow {
