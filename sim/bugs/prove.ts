@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 
 const HOUSE = resolve(import.meta.dirname, '../..');
-const ROOMS = ['contracts', 'policy', 'coordinator', 'testkit'] as const;
+const ROOMS = ['contracts', 'policy', 'coordinator', 'failpoints', 'store', 'testkit'] as const;
 const SEEDS_MAX = '600';
 /** A patch may begin with the seed that is known to find its bug, so that nobody waits for hundreds that don't. */
 const KNOWN_SEED = /^seed: (\d+)$/m;

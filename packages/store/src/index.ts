@@ -4,5 +4,6 @@ export * from './event-log.ts';
 export * from './home-lock.ts';
 export type { MigrationReport } from './migrations.ts';
 export * from './open-database.ts';
+export { Serial } from './serial.ts';
 export * from './sqlite.ts';
 export * from './store-program.ts';
