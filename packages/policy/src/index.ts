@@ -14,5 +14,7 @@ export * from './rollout/plan.ts';
 export * from './rollout/engine.ts';
 export * from './versioning.ts';
 export * from './backoff.ts';
+export * from './silence.ts';
+export * from './telling.ts';
 export * from './retention.ts';
 export * from './invariants.ts';
