@@ -14,6 +14,7 @@ export interface Scenario {
   readonly retryLimit: number;
   readonly orphanGraceMs: number;
   readonly stopGraceMs: number;
+  readonly silenceLimitMs: number;
   readonly budgetBytes: number;
   readonly safetyBytes: number;
   readonly primeBytes: number;
@@ -56,5 +57,6 @@ export function scenarioOf(seed: number, hours: number): Scenario {
     mishap: among(0, 0.002, 0.01, 0.03),
     faultEveryMs: among(6, 12, 25) * MINUTE_MS,
     submitEveryMs: among(15_000, 30_000, 60_000),
+    silenceLimitMs: among(60_000, 120_000, 300_000),
   };
 }

@@ -13,6 +13,7 @@ const FULL_DISK_MS = 45_000;
 const PARTITION_MS = 60_000;
 const HOG_MS = 120_000;
 const HANG_MS = 180_000;
+const WAKES_SHARE = 0.3;
 const TRAINER_PAUSE_MS = 60_000;
 /** Faults that hit only if a trainer lives then are tried so many times as often. */
 const TRAINER_FAULTS = 0.4;
@@ -138,7 +139,8 @@ export class Faults {
 
   #hang(trainer: Trainer): void {
     trainer.hung = true;
-    this.#for(HANG_MS, () => trainer.wakeUp());
+    // Most never wake up by themselves.
+    if (this.#chance.happens(WAKES_SHARE)) this.#for(HANG_MS, () => trainer.wakeUp());
   }
 
   #pauseTrainer(trainer: Trainer): void {
