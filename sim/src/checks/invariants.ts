@@ -9,7 +9,7 @@ import type { Moved } from '../kernel/disk.ts';
 import type { EventLoop } from '../kernel/event-loop.ts';
 import { isEdge, type Journal } from '../kernel/journal.ts';
 import type { RunRow } from '../reactor/tables.ts';
-import type { RunFolder, Trainer } from '../reactor/trainer.ts';
+import type { Trainer } from '../reactor/trainer.ts';
 import type { Scenario } from '../scenario.ts';
 import type { MemoryTruth } from './memory-truth.ts';
 

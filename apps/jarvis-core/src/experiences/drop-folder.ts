@@ -9,7 +9,7 @@
 import type { Dir, Stats } from 'node:fs';
 import { lstat, mkdir, opendir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CodedError } from '@jarvis/contracts';
+import type { CodedError } from '@jarvis/contracts';
 import { durably } from '@jarvis/failpoints';
 import { type Clock, type Logger, type Loop, startLoop } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
