@@ -8,6 +8,8 @@ import { makeWorld, type World } from './harness.ts';
 import { ShiftedClock } from './shifted-clock.ts';
 import { until } from './until.ts';
 
+/** Seconds; longer than a trainer takes to say its first word, also on a machine that has much to do. */
+const TRAINER_SILENCE_LIMIT = '5';
 /** What `babbling` writes. */
 const BAD_LINES = 11;
 
@@ -116,15 +118,6 @@ test('of a flood of progress the latest is told, checkpoints and the last word a
   assert.deepEqual((await reactor.status('job-1')).epoch, 4);
 });
 
-test('progress that was held back is told when the flood is over', async (t) => {
-  const world = await makeWorld(t);
-  const reactor = await world.start();
-  await reactor.start(world.body({ mode: 'flooding-and-held' }));
-  const flooded = await reactor.eventsUntil('job-1', (e) => e.data['loss'] === 5_000);
-  assert.ok(flooded.length < TOLD_AT_ONCE_MAX, `${flooded.length} events`);
-  await reactor.must('POST', '/api/training/cancel/job-1');
-});
-
 test('who writes without an end is stopped and fails, and others train meanwhile', async (t) => {
   const world = await makeWorld(t, { env: { MAX_CONCURRENT_TRAINING_JOBS: '2' } });
   const reactor = await world.start();
@@ -143,7 +136,7 @@ test('who writes without an end is stopped and fails, and others train meanwhile
 
 for (const mode of ['paused-once:2', 'stuck-once:2'])
   test(`a trainer that lives and is silent is stopped, lost, and goes on from its checkpoint: ${mode}`, async (t) => {
-    const world = await makeWorld(t, { env: { TRAINER_SILENCE_LIMIT: '1', TRAINER_STOP_GRACE: '2' } });
+    const world = await makeWorld(t, { env: { TRAINER_SILENCE_LIMIT, TRAINER_STOP_GRACE: '2' } });
     const reactor = await world.start();
     const body = world.body({ mode, epochs: 4 });
     await reactor.start(body);
@@ -161,7 +154,7 @@ for (const mode of ['paused-once:2', 'stuck-once:2'])
   });
 
 test('a job of our own whose trainer hangs is tried again by itself, and fails when its retries are used up', async (t) => {
-  const env = { TRAINER_SILENCE_LIMIT: '1', TRAINING_RETRY_LIMIT: '1', TRAINING_RETRY_DELAY: '0.1' };
+  const env = { TRAINER_SILENCE_LIMIT, TRAINING_RETRY_LIMIT: '1', TRAINING_RETRY_DELAY: '0.1' };
   const world = await makeWorld(t, { env });
   const reactor = await world.start();
   await reactor.start(world.body({ mode: 'paused', fencing_token: undefined }));

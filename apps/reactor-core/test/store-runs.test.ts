@@ -4,45 +4,9 @@ import { RUN_STATES } from '@jarvis/contracts';
 import type { Database } from '@jarvis/store';
 import * as jobs from '../src/store/jobs.ts';
 import * as runs from '../src/store/runs.ts';
-import { AT, conform, LATER, write } from './store-conformance.ts';
+import { AT, conform, LATER, newJob, newRun, write } from './store-conformance.ts';
 
 const KEY = { job_id: 'job-1', attempt: 1 };
-
-function newJob(change: Partial<jobs.NewJob> = {}): jobs.NewJob {
-  return {
-    job_id: 'job-1',
-    model_type: 'nlu',
-    body_sha256: 'b'.repeat(64),
-    owner: 'jarvis-core',
-    epochs: 10,
-    config: '{}',
-    checkpoint_enabled: 1,
-    checkpoint_interval: 2,
-    auto_deploy: 0,
-    parent_version: null,
-    seed: 2 ** 32 - 1,
-    dataset_sha256: 'd'.repeat(64),
-    dataset_rows: 7,
-    estimated_seconds: 1.5,
-    created_at: AT,
-    ...change,
-  };
-}
-
-function newRun(change: Partial<runs.NewRun> = {}): runs.NewRun {
-  return {
-    ...KEY,
-    token: 5,
-    trainer_token: 5,
-    slot: 0,
-    lease_id: null,
-    need: null,
-    last_attempt: 0,
-    borrowed: 0,
-    created_at: AT,
-    ...change,
-  };
-}
 
 async function withRun(db: Database, change: Partial<runs.NewRun> = {}): Promise<void> {
   await write(db, async (tx) => {

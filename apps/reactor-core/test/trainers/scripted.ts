@@ -171,10 +171,6 @@ async function act(epoch: number): Promise<number | null> {
     case 'flooding':
       flood(epoch);
       return null;
-    case 'flooding-and-held':
-      flood(epoch);
-      await released();
-      return null;
     case 'parent': {
       const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', folder], {
         stdio: 'ignore',
