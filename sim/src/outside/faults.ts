@@ -85,12 +85,16 @@ export class Faults {
 
   /** Stopped for longer than locks and leases live; its timers fire late. */
   #pause(kind: string, process: SimProcess): void {
-    const { journal, scenario } = this.#world;
+    const { journal, scenario, invariants, loop } = this.#world;
     if (process.state !== 'running') return;
     const ms = Math.max(scenario.lockTtlMs, scenario.leaseTtlMs) * this.#chance.between(1, 4);
     journal.fault(kind, `for ${Math.round(ms / 1000)} s`);
     process.stop();
-    this.#for(ms, () => process.goOn());
+    this.#for(ms, () => {
+      process.goOn();
+      // What it had decided before, it does now.
+      if (process === this.#world.core.process) invariants.disturbedAtMs = loop.nowMs;
+    });
   }
 
   #jump(): void {
