@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, opendir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -110,7 +110,7 @@ Made by \`npm run bench:drop-folder -- --save\`. JARVIS Core starts beside ${fil
 | --- | --- | --- | --- | --- |
 | ${files.toLocaleString('en')} | ${seconds.toFixed(0)} | ${(files / seconds).toFixed(0)} | ${quantile(0.5)}, ${quantile(0.99)}, ${quantile(1)} | ${peakMb.toFixed(0)} |
 
-Machine: ${describeMachine()}; others were using it.
+Machine: ${describeMachine()}; others were using it, load ${loadavg()[2]?.toFixed(0)}.
 `;
 }
 

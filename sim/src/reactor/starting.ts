@@ -139,6 +139,10 @@ export class Starting {
         },
       };
       guarded(settled, () => {
+        // While slot and memory were waited for it may have been cancelled: a job ends once (I4).
+        const outcome = this.#ground.tables.jobs.get(body.jobId)?.outcome ?? null;
+        if (outcome !== null)
+          throw new CodedError('already_ended', `${body.jobId} has ended meanwhile: it is ${outcome}`);
         this.#checkSlot(body.jobId, grant);
         const run = this.#accept(body, grant);
         process.after(chance.between(1, LAUNCH_MS_MAX), () =>
