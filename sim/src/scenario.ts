@@ -15,6 +15,7 @@ export interface Scenario {
   readonly retryLimit: number;
   readonly orphanGraceMs: number;
   readonly stopGraceMs: number;
+  readonly silenceLimitMs: number;
   readonly budgetBytes: number;
   readonly safetyBytes: number;
   readonly primeBytes: number;
@@ -67,5 +68,6 @@ export function scenarioOf(seed: number, hours: number): Scenario {
       cooldownMs: among(30_000, 300_000),
       cooldownMaxMs: 20 * MINUTE_MS,
     },
+    silenceLimitMs: among(60_000, 120_000, 300_000),
   };
 }

@@ -199,8 +199,7 @@ export class World {
   #trainerBytes(): ReadonlyMap<string, number> {
     const bytes = new Map<string, number>();
     for (const { pid, folder } of this.liveTrainers())
-      if (!this.invariants.lateStarts.has(folder))
-        bytes.set(folder.jobId, (bytes.get(folder.jobId) ?? 0) + this.machine.bytesOf(`trainer ${pid}`));
+      bytes.set(folder.jobId, (bytes.get(folder.jobId) ?? 0) + this.machine.bytesOf(`trainer ${pid}`));
     return bytes;
   }
 }

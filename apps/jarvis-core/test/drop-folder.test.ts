@@ -1,5 +1,6 @@
 // The drop folder, watched by a JARVIS Core that runs: each file is stored once, or set aside with its reason.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -9,6 +10,8 @@ import { makeWorld, spawnCore, startCore, type World } from './world.ts';
 
 const HOUR_AGO = new Date(Date.now() - 3_600_000);
 const OVER_64_MB = 64 * 1024 * 1024 + 1;
+const MANY_FILES = 20_000;
+const MANY_FILES_LIMIT_MS = 200_000;
 
 function batch(id: string, n: number, over: Record<string, unknown> = {}): string {
   return JSON.stringify({
@@ -38,7 +41,7 @@ async function reasonOf(world: World, name: string): Promise<string> {
 }
 
 async function dropped(world: World): Promise<string[]> {
-  return (await readdir(join(world.folder, 'events'))).filter((n) => n.endsWith('.json'));
+  return (await readdir(join(world.folder, 'events'))).filter((n) => /^[^.].*\.json$/.test(n));
 }
 
 async function untilTaken(world: World): Promise<void> {
@@ -159,6 +162,47 @@ test('files of others are left alone', async (t) => {
   await until('the good file to be taken', async () => (await core.count()) === 1);
   const names = await readdir(join(world.folder, 'events'));
   assert.ok(names.includes('experiences_nlu_1.json.part') && names.includes('.experiences_nlu_2.json'));
+});
+
+test('a batch_id counts once also among files that are stored together', async (t) => {
+  const world = await makeWorld(t);
+  for (let i = 0; i < 6; i += 1) await drop(world, `experiences_nlu_${i}.json`, batch('same', 4));
+  await drop(world, 'experiences_nlu_7.json', batch('same', 5));
+  await drop(world, 'experiences_nlu_8.json', batch('other', 1));
+  const core = await startCore(world);
+  // Which of them comes first is not said; those with the same experiences are one batch, the others are conflicts.
+  await until('all to be stored or set aside', async () => {
+    const aside = (await readdir(join(world.folder, 'events/rejected')).catch(() => [])).filter((name) =>
+      name.endsWith('.json'),
+    );
+    const total = await core.count();
+    return (aside.length === 1 && total === 5) || (aside.length === 6 && total === 6);
+  });
+  await untilTaken(world);
+});
+
+test('twenty thousand files that came while nobody was there are each taken once, and calls are answered meanwhile', async (t) => {
+  const world = await makeWorld(t);
+  const events = join(world.folder, 'events');
+  await mkdir(events, { recursive: true });
+  for (let i = 0; i < MANY_FILES; i += 1)
+    writeFileSync(join(events, `experiences_nlu_${i}.json`), batch(`many-${i}`, 1));
+  // Names that are left alone lie between them.
+  for (let i = 0; i < MANY_FILES / 10; i += 1) writeFileSync(join(events, `.${i}.json`), '');
+  const core = await startCore(world);
+  const seen: number[] = [];
+  await until(
+    () => `all to be stored: ${seen.at(-1)}`,
+    async () => {
+      await core.ok('GET', '/health');
+      seen.push(await core.count());
+      return seen.at(-1) === MANY_FILES;
+    },
+    MANY_FILES_LIMIT_MS,
+  );
+  assert.ok(new Set(seen).size > 2, 'they were counted while they were taken');
+  await untilTaken(world);
+  assert.equal(await core.count(), MANY_FILES);
 });
 
 test('what a process claimed and did not finish is stored by the next one, once', async (t) => {

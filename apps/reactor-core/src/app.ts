@@ -210,6 +210,8 @@ async function startRuns(ground: Ground, deployments: Deployments, parts: Part[]
     finishing,
     checkpointsKept: env.CHECKPOINTS_KEPT,
     orphanGraceSeconds: env.TRAINER_ORPHAN_GRACE,
+    silenceLimitSeconds: env.TRAINER_SILENCE_LIMIT,
+    stopGraceMs,
   });
   const datasets = {
     dataFolder: paths.data,

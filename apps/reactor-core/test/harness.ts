@@ -14,6 +14,7 @@ import type { TrainingStartInput } from '@jarvis/contracts';
 import { readProcess, signalProcess } from '@jarvis/process';
 import {
   type Clock,
+  type Logger,
   readConfig,
   type Service,
   silentLogger,
@@ -56,7 +57,7 @@ export interface World {
   readonly home: string;
   readonly core: FixtureCore;
   readonly env: Env;
-  readonly start: (options?: { clock?: Clock; env?: Env }) => Promise<Reactor>;
+  readonly start: (options?: { clock?: Clock; env?: Env; logger?: Logger }) => Promise<Reactor>;
   readonly spawn: () => Promise<ReactorProgram>;
   /** A start request for the scripted trainer in this mode, with a token unless it is left out by `fencing_token: undefined`. */
   readonly body: (change: Partial<TrainingStartInput> & { mode?: string }) => TrainingStartInput;
@@ -105,8 +106,8 @@ export async function makeWorld(t: Ending, options: WorldOptions = {}): Promise<
     trainers,
     untilNoTrainer: async () => untilGone(home, await trainers()),
     killTrainers: () => killAll(home),
-    start: async ({ clock = systemClock, env: more = {} } = {}) => {
-      const reactor = await startHere(home, { ...env, ...more }, clock);
+    start: async ({ clock = systemClock, env: more = {}, logger = silentLogger() } = {}) => {
+      const reactor = await startHere(home, { ...env, ...more }, { clock, logger });
       running.push(reactor);
       return reactor;
     },
@@ -132,7 +133,7 @@ export async function makeWorld(t: Ending, options: WorldOptions = {}): Promise<
   };
 }
 
-async function startHere(home: string, env: Env, clock: Clock): Promise<Reactor> {
+async function startHere(home: string, env: Env, how: { clock: Clock; logger: Logger }): Promise<Reactor> {
   const read = readConfig({ environment: env, cwd: home });
   assert.ok(read.ok, read.ok ? '' : read.problems.join('\n'));
   const { config } = read;
@@ -141,9 +142,8 @@ async function startHere(home: string, env: Env, clock: Clock): Promise<Reactor>
   const service = await startReactorCore({
     config,
     environment,
-    clock,
     random: systemRandom,
-    logger: silentLogger(),
+    ...how,
   });
   return Object.assign(new Client(config.urls['reactor-core']), { service, stop: () => service.stop() });
 }

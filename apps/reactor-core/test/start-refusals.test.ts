@@ -1,20 +1,30 @@
 // What a start is refused for: each a problem with a stable code and, where one is to blame, the field. Nothing is kept.
 import assert from 'node:assert/strict';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import type { ErrorCode } from '@jarvis/contracts';
 import { commands } from './experiences.ts';
 import { makeWorld, type Reactor, type World } from './harness.ts';
+import { until } from './until.ts';
 
 const START = '/api/training/start';
+
+let token = 0;
+
+/** A token that was refused is spent. */
+function withNextToken(body: unknown): unknown {
+  const asks = typeof body === 'object' && (body as { fencing_token?: number }).fencing_token === 1;
+  return asks ? { ...body, fencing_token: (token += 1) } : body;
+}
 
 async function refused(
   { world, reactor }: { world: World; reactor: Reactor },
   body: unknown,
   [code, field]: [ErrorCode, string?],
 ): Promise<void> {
-  const { issues } = await reactor.problem(code, ['POST', START, body]);
+  const { issues } = await reactor.problem(code, ['POST', START, withNextToken(body)]);
   if (field !== undefined)
     assert.ok(
       issues?.some(({ path }) => path === field),
@@ -53,7 +63,8 @@ test('a kind that nothing trains is refused, with what to set', async (t) => {
   const place = { world, reactor: await world.start() };
   const body = world.body({ model_type: 'vision' });
   await refused(place, body, ['unsupported_model_type', 'body.model_type']);
-  const { detail } = await place.reactor.problem('unsupported_model_type', ['POST', START, body]);
+  const again = withNextToken(body);
+  const { detail } = await place.reactor.problem('unsupported_model_type', ['POST', START, again]);
   assert.match(detail, /TRAINER_VISION_COMMAND/);
 });
 
@@ -91,7 +102,7 @@ test('a dataset_path counts only below the allowed folder, also when links are f
   for (const path of [...paths, '/etc/passwd', '/proc/self/environ'])
     await refused(place, from(path), ['path_not_allowed', 'body.dataset_path']);
   await writeFile(join(data, 'good.json'), JSON.stringify(commands(2, 2)));
-  assert.equal((await place.reactor.start(from('good.json') as never)).status, 'started');
+  assert.equal((await place.reactor.start(withNextToken(from('good.json')) as never)).status, 'started');
   await place.reactor.eventsToEnd('job-1');
 });
 
@@ -127,3 +138,66 @@ test('a data set is fetched by its URL and held against its digest and count', a
   await world.core.stop();
   await refused(place, body, ['service_unavailable']);
 });
+
+test('data that the disk has no room for is refused as such, and nothing is left', async (t) => {
+  const world = await makeWorld(t);
+  const place = { world, reactor: await world.start() };
+  await fullDisk(world, 'dataset.ndjson.partial');
+  await refused(place, world.body({}), ['storage_full']);
+  assert.equal((await place.reactor.start(withNextToken(world.body({})) as never)).attempt, 1);
+  assert.equal((await place.reactor.eventsToEnd('job-1')).at(-1)?.name, 'completed');
+});
+
+test('a trainer whose job file the disk has no room for was never started; a higher token goes on', async (t) => {
+  const world = await makeWorld(t);
+  const reactor = await world.start();
+  await fullDisk(world, 'attempt-1/job.json');
+  await reactor.start(world.body({}));
+  await reactor.eventsUntil('job-1', (e) => e.data['status'] === 'lost');
+  assert.match((await reactor.status('job-1')).error ?? '', /could not be started: ENOSPC/);
+  assert.deepEqual(await world.starts('job-1'), []);
+  assert.deepEqual(await reactor.runs('?live=true'), []);
+  assert.equal((await reactor.start(world.body({ fencing_token: 2 }))).attempt, 2);
+  assert.equal((await reactor.eventsToEnd('job-1')).at(-1)?.name, 'completed');
+});
+
+test('a run that cannot be stored is refused and leaves nothing, its token may be asked with again', async (t) => {
+  const world = await makeWorld(t);
+  const place = { world, reactor: await world.start() };
+  using store = new DatabaseSync(world.file('reactor-core.db'));
+  // Neither the run nor that its token was refused can be written.
+  store.exec("CREATE TRIGGER shut BEFORE INSERT ON slots BEGIN SELECT RAISE(ABORT, 'shut'); END");
+  await refused(place, world.body({}), ['internal']);
+  const unanswered = { type: 'command' as const, input: { text: 'hello' } };
+  await refused(place, world.body({ experiences: [unanswered] }), ['service_unavailable']);
+  store.exec('DROP TRIGGER shut');
+  assert.equal(
+    (await place.reactor.start(world.body({ fencing_token: token }))).attempt,
+    1,
+    'that same token',
+  );
+  await place.reactor.eventsToEnd('job-1');
+});
+
+test('a trainer that could not be started, nor its run be ended, is ended as soon as that can be stored', async (t) => {
+  const world = await makeWorld(t, { env: { TRAINER_NLU_COMMAND: '/nowhere/trainer' } });
+  const reactor = await world.start();
+  using store = new DatabaseSync(world.file('reactor-core.db'));
+  const shut = "BEFORE UPDATE OF state ON runs BEGIN SELECT RAISE(ABORT, 'shut'); END";
+  store.exec(`CREATE TRIGGER shut ${shut}`);
+  await reactor.start(world.body({ last_attempt: true }));
+  assert.equal((await reactor.status('job-1')).status, 'accepted');
+  assert.equal((await reactor.runs('?live=true')).length, 1);
+  store.exec('DROP TRIGGER shut');
+  assert.equal((await reactor.eventsToEnd('job-1')).at(-1)?.name, 'failed');
+  await until('its slot to be free', async () => (await reactor.runs('?live=true')).length === 0);
+  assert.equal((await reactor.start(world.body({ job_id: 'job-2', fencing_token: 2 }))).attempt, 1);
+  await reactor.eventsUntil('job-2', (e) => e.data['status'] === 'lost');
+});
+
+/** What is written under this name of job-1 meets a disk without room. */
+async function fullDisk(world: World, name: string): Promise<void> {
+  const path = world.file('runs', 'job-1', name);
+  await mkdir(dirname(path), { recursive: true });
+  await symlink('/dev/full', path);
+}

@@ -105,7 +105,7 @@ test('a busy slot is said with the job that has it and when to come back', async
   assert.equal(existsSync(world.file('runs', 'job-2')), false);
 });
 
-test('a newer token for a slot makes the old trainer give way; then it is taken', async (t) => {
+test('a newer token for a slot makes the old trainer give way; the one after it is taken', async (t) => {
   const world = await makeWorld(t);
   const reactor = await world.start();
   await reactor.start(world.body({ mode: 'held:2' }));
@@ -113,8 +113,50 @@ test('a newer token for a slot makes the old trainer give way; then it is taken'
   const next = world.body({ job_id: 'job-2', fencing_token: 2 });
   await reactor.problem('slot_busy', ['POST', START, next]);
   await reactor.eventsUntil('job-1', (e) => e.name === 'preempted');
-  assert.equal((await reactor.start(next)).attempt, 1);
+  assert.equal((await reactor.start({ ...next, fencing_token: 3 })).attempt, 1);
   assert.equal((await reactor.eventsToEnd('job-2')).at(-1)?.name, 'completed');
+});
+
+test('a token that was refused is refused for ever, also after a restart; a higher one is taken', async (t) => {
+  const world = await makeWorld(t);
+  const before = await world.start();
+  await before.start(world.body({ mode: 'held' }));
+  const late = world.body({ job_id: 'job-2', fencing_token: 2 });
+  await before.problem('slot_busy', ['POST', START, late]);
+  await before.eventsUntil('job-1', (e) => e.name === 'preempted');
+  const { detail } = await before.problem('stale_token', ['POST', START, late]);
+  assert.match(detail, /token 2 of slot 0 is not above 2/);
+  await before.stop();
+  const reactor = await world.start();
+  await reactor.problem('stale_token', ['POST', START, late]);
+  assert.deepEqual(await world.starts('job-2'), []);
+  assert.equal((await reactor.start({ ...late, fencing_token: 3 })).attempt, 1);
+});
+
+test('a refused token of a known job is no request that was answered before, whatever its slot', async (t) => {
+  const world = await makeWorld(t, {
+    env: { MAX_CONCURRENT_TRAINING_JOBS: '2', TRAINER_STOP_GRACE: '0.2' },
+  });
+  const reactor = await world.start();
+  const body = world.body({ mode: 'dying-once' });
+  await reactor.start({ ...body, fencing_token: 9, slot: 1 });
+  await reactor.eventsUntil('job-1', (e) => e.data['status'] === 'lost');
+  await reactor.start(world.body({ job_id: 'job-2', mode: 'deaf', fencing_token: 1 }));
+  await reactor.problem('slot_busy', ['POST', START, { ...body, fencing_token: 2 }]);
+  await reactor.problem('stale_token', ['POST', START, { ...body, fencing_token: 2 }]);
+  assert.equal((await reactor.start({ ...body, fencing_token: 10, slot: 1 })).attempt, 2);
+});
+
+test('what is refused for good has spent its token too, but not what may be asked again', async (t) => {
+  const world = await makeWorld(t);
+  const reactor = await world.start();
+  const empty = world.body({ experiences: [{ type: 'command', input: { text: 'unanswered' } }] });
+  await reactor.problem('dataset_empty', ['POST', START, empty]);
+  await reactor.problem('stale_token', ['POST', START, world.body({})]);
+  const dataset = { url: `${world.core.url}/nothing`, sha256: 'a'.repeat(64), rows: 1 };
+  const unreachable = { ...world.body({ fencing_token: 2 }), experiences: undefined, dataset };
+  await reactor.problem('service_unavailable', ['POST', START, unreachable]);
+  assert.equal((await reactor.start(world.body({ fencing_token: 2 }))).attempt, 1);
 });
 
 test('two slots train two jobs, each with tokens of its own', async (t) => {

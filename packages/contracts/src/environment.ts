@@ -278,6 +278,12 @@ export const ENVIRONMENT = {
     default: 600,
     unit: 's',
   }),
+  TRAINER_SILENCE_LIMIT: variable(
+    'training',
+    'How long a trainer that lives may give no sign of life before it is taken for hung, stopped and tried again; never less than five of its longest pauses so far',
+    seconds(1),
+    { default: 1800, unit: 's' },
+  ),
   TRAINER_STOP_GRACE: variable(
     'training',
     'How long a trainer may take to checkpoint and exit before it is killed',

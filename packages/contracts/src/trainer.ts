@@ -51,6 +51,8 @@ export const trainerJobSchema = z.object({
   artifact_dir: z.string(),
   heartbeat_path: z.string(),
   orphan_grace_seconds: z.number().positive(),
+  /** A sign of life (an event, or a new time on the file of events) is due more often than this. Absent: never. */
+  silence_limit_seconds: z.number().positive().optional(),
 });
 export type TrainerJob = z.infer<typeof trainerJobSchema>;
 
@@ -65,21 +67,22 @@ export type TrainerOwner = z.infer<typeof trainerOwnerSchema>;
 const metricsSchema = z.record(z.string(), z.number());
 export type Metrics = z.infer<typeof metricsSchema>;
 
+const epochSchema = z.int().nonnegative().max(MAX_EPOCHS);
 const eventFields = { token: tokenSchema, at: timestampSchema };
 
 export const trainerEventSchema = z.discriminatedUnion('type', [
   z.object({
     ...eventFields,
     type: z.literal('started'),
-    total_epochs: z.int().positive(),
-    resumed_from_epoch: z.int().nonnegative(),
+    total_epochs: z.int().positive().max(MAX_EPOCHS),
+    resumed_from_epoch: epochSchema,
     resume_grade: z.enum(['bitwise', 'statistical', 'restart']),
   }),
   z.object({
     ...eventFields,
     type: z.literal('progress'),
-    epoch: z.int().nonnegative(),
-    total_epochs: z.int().positive(),
+    epoch: epochSchema,
+    total_epochs: z.int().positive().max(MAX_EPOCHS),
     loss: z.number(),
     accuracy: z.number().nullable(),
     metrics: metricsSchema.optional(),
@@ -87,12 +90,12 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
   z.object({
     ...eventFields,
     type: z.literal('checkpoint'),
-    epoch: z.int().nonnegative(),
+    epoch: epochSchema,
     path: z.string(),
     metrics: metricsSchema,
   }),
   z.object({ ...eventFields, type: z.literal('completed'), metrics: metricsSchema }),
-  z.object({ ...eventFields, type: z.literal('preempted'), epoch: z.int().nonnegative() }),
+  z.object({ ...eventFields, type: z.literal('preempted'), epoch: epochSchema }),
   z.object({
     ...eventFields,
     type: z.literal('failed'),

@@ -73,6 +73,8 @@ export const STEPS = [
   'reactor.run.events',
   'reactor.run.process',
   'reactor.run.returned',
+  'reactor.run.status',
+  'reactor.token.spend',
   'reactor.trainer.files',
   'reactor.trainer.spawn',
   'trainer.artifact.rename',

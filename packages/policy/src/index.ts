@@ -15,6 +15,8 @@ export * from './rollout/engine.ts';
 export * from './versioning.ts';
 export * from './backoff.ts';
 export * from './locks.ts';
+export * from './silence.ts';
+export * from './telling.ts';
 export * from './retention.ts';
 export * from './invariants.ts';
 export * from './reactor-invariants.ts';

@@ -1,5 +1,6 @@
 // Stopping is a ladder, the same for own children and for adopted processes:
-//   ask -> grace -> SIGTERM to the group -> grace -> SIGKILL to the group -> confirm
+//   ask -> grace -> SIGTERM to the group, and SIGCONT -> grace -> SIGKILL to the group -> confirm
+// A process that was stopped (SIGSTOP, ^Z) hears SIGTERM only when it goes on; for others SIGCONT means nothing.
 // Gone means: the process is gone and nobody is left in its group. The result says which rung it took.
 import { groupMembers, readProcess } from './processes.ts';
 import { signalGroup, signalProcess } from './spawn.ts';
@@ -56,6 +57,7 @@ export async function stopProcess(options: StopOptions): Promise<StopResult> {
     if (await untilGone(target, askGraceMs, timing)) return result('asked');
 
   await target.signal('SIGTERM');
+  await target.signal('SIGCONT');
   if (await untilGone(target, options.termGraceMs ?? STOP_TERM_GRACE_MS, timing)) return result('terminated');
 
   await target.signal('SIGKILL');

@@ -43,6 +43,14 @@ test('who is deaf to SIGTERM is killed after the grace', async (t) => {
   assert.deepEqual(await readLastLines(child.log, 1), ['heard, staying']);
 });
 
+test('who was stopped (SIGSTOP) goes on to hear SIGTERM', async (t) => {
+  const child = await startChild(t, 'ready');
+  await untilLine(child.log, 'ready');
+  child.signalGroup('SIGSTOP');
+  assert.equal((await stopProcess({ ...child, ...quick })).rung, 'terminated');
+  assert.deepEqual(await readLastLines(child.log, 1), ['terminating']);
+});
+
 test('a grandchild that holds on goes too, long before the grace is over', async (t) => {
   const child = await startChild(t, 'grandchild-holding-on');
   const grandchild = Number((await untilLine(child.log, 'ready')).split(' ')[1]);

@@ -17,3 +17,4 @@ export * from './random.ts';
 export * from './service-client.ts';
 export * from './service.ts';
 export * from './sse.ts';
+export * from './sync-folder.ts';

@@ -5,5 +5,6 @@ export * from './home-lock.ts';
 export type { MigrationReport } from './migrations.ts';
 export * from './open-database.ts';
 export type { TransactionSeen } from './observed.ts';
+export { Serial } from './serial.ts';
 export * from './sqlite.ts';
 export * from './store-program.ts';

@@ -24,7 +24,7 @@ class PostgresDatabase implements Database {
   readonly #writer: PostgresWriter;
   readonly #readers: Pool;
   readonly #names = new Map<string, string>();
-  readonly #serial = new Serial();
+  readonly #serial = new Serial('transactions');
   #closing: Promise<void> | null = null;
 
   constructor(options: PostgresOptions, writer: PostgresWriter) {

@@ -1,20 +1,26 @@
-// One thing at a time, in the order of asking: what makes the transactions of a database run one after another.
+// One thing at a time, in the order of asking: transactions of a database, decisions that must not be interleaved.
 import { CodedError } from '@jarvis/contracts';
 
 const WAITING_MAX = 10_000;
 const RETRY_AFTER_SECONDS = 1;
 
 export class Serial {
+  readonly #what: string;
   #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #closed = false;
+
+  /** `what` waits, in words, for who comes when too many do. */
+  constructor(what: string) {
+    this.#what = what;
+  }
 
   /** Throws `overloaded` when too many wait, `service_unavailable` after `close`. */
   run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(closedError());
     if (this.#waiting >= WAITING_MAX)
       return Promise.reject(
-        new CodedError('overloaded', `${WAITING_MAX} transactions wait for the store`, {
+        new CodedError('overloaded', `${WAITING_MAX} ${this.#what} are waiting`, {
           retry_after_seconds: RETRY_AFTER_SECONDS,
         }),
       );

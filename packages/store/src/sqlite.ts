@@ -122,7 +122,7 @@ class SqliteDatabase implements Database {
   readonly #path: string;
   readonly #writer: Connection;
   readonly #reader: Connection;
-  readonly #serial = new Serial();
+  readonly #serial = new Serial('transactions');
   #closing: Promise<void> | null = null;
 
   constructor(path: string, writer: Connection, reader: Connection) {

@@ -32,6 +32,8 @@ export interface EpochRun {
   /** Null when the job wants no checkpoints. */
   readonly checkpoints: CheckpointStore | null;
   readonly emit: (event: TrainerEventBody) => void;
+  /** Called with each step: it is at work, though an epoch may take long. */
+  readonly alive: () => void;
   readonly stopRequested: () => boolean;
 }
 
@@ -72,6 +74,7 @@ export async function trainEpochs(run: EpochRun): Promise<boolean> {
       return false;
     }
     const report = await learner.advance();
+    run.alive();
     if (report === null) continue;
     last = report;
     emit({ type: 'progress', epoch: learner.epoch, total_epochs: job.epochs, ...report });

@@ -77,6 +77,7 @@ async function train({ trainer, job, events, stop }: Run): Promise<number> {
   }
   const breatheOrStop = async () => {
     await breathe();
+    events.alive();
     if (stop.raised) throw new StopRequested();
   };
   const codeSha256 = await trainer.codeSha256();
@@ -99,8 +100,14 @@ async function train({ trainer, job, events, stop }: Run): Promise<number> {
     resumed_from_epoch: resumedFrom,
     resume_grade: trainer.resumeGrade,
   });
-  const emit = events.emit.bind(events);
-  const finished = await trainEpochs({ job, learner, checkpoints, emit, stopRequested: () => stop.raised });
+  const finished = await trainEpochs({
+    job,
+    learner,
+    checkpoints,
+    emit: (event) => events.emit(event),
+    alive: () => events.alive(),
+    stopRequested: () => stop.raised,
+  });
   if (!finished) return TRAINER_EXIT_PREEMPTED;
   const draft = await learner.finish();
   await publishArtifact(draft, job, codeSha256);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { codeSha256, configSha256 } from '@jarvis/trainer-kit';
@@ -29,7 +29,7 @@ test('a torn last line does not swallow the next event', async () => {
   await using folder = await temporaryFolder();
   const path = join(folder.path, 'events.ndjson');
   await writeFile(path, '{"whole":1}\n{"torn');
-  const log = new EventLog({ events_path: path, token: 3 }, { now: () => new Date(0) });
+  const log = new EventLog({ events_path: path, token: 3 }, { now: () => new Date(0), monotonicMs: () => 0 });
   log.emit({ type: 'preempted', epoch: 4 });
   log.close();
   const lines = (await readFile(path, 'utf8')).split('\n');
@@ -40,6 +40,28 @@ test('a torn last line does not swallow the next event', async () => {
     type: 'preempted',
     epoch: 4,
   });
+});
+
+test('at work a trainer leaves a sign now and then, more often than is asked for, and none beside an event', async () => {
+  await using folder = await temporaryFolder();
+  const path = join(folder.path, 'events.ndjson');
+  let nowMs = 0;
+  const host = { now: () => new Date(nowMs), monotonicMs: () => nowMs };
+  const log = new EventLog({ events_path: path, token: 3, silence_limit_seconds: 30 }, host);
+  const mtimeAfter = async (ms: number) => {
+    nowMs += ms;
+    log.alive();
+    return (await stat(path)).mtimeMs;
+  };
+  assert.equal(await mtimeAfter(3_000), 3_000);
+  assert.equal(await mtimeAfter(2_999), 3_000);
+  assert.equal(await mtimeAfter(1), 6_000);
+  nowMs = 8_999;
+  log.emit({ type: 'preempted', epoch: 4 });
+  const { mtimeMs } = await stat(path);
+  assert.equal(await mtimeAfter(2_999), mtimeMs, 'an event is a sign');
+  assert.equal(await mtimeAfter(1), 11_999);
+  log.close();
 });
 
 test('what the system throws becomes a code', () => {

@@ -9,7 +9,7 @@ import type { Moved } from '../kernel/disk.ts';
 import type { EventLoop } from '../kernel/event-loop.ts';
 import { isEdge, type Journal } from '../kernel/journal.ts';
 import type { RunRow } from '../reactor/tables.ts';
-import type { RunFolder, Trainer } from '../reactor/trainer.ts';
+import type { Trainer } from '../reactor/trainer.ts';
 import type { Scenario } from '../scenario.ts';
 import type { MemoryTruth } from './memory-truth.ts';
 
@@ -42,12 +42,6 @@ export class Invariants {
   disturbedAtMs = -Infinity;
   #minute = 0;
   #movesThisMinute = 0;
-  /**
-   * Runs begun by a start request that came late, when its lease had been given back: another copy of it was refused
-   * before. Known and not solved (README, "What it does not hold"): their memory is measured, but not reserved, until
-   * Reactor Core hears at its next renewal that the slot is not theirs.
-   */
-  readonly lateStarts = new Set<RunFolder>();
   readonly #options: InvariantsOptions;
   readonly #ends = new Map<string, string>();
   readonly #lockTokens = new Map<string, number>();
@@ -88,9 +82,11 @@ export class Invariants {
       this.broken('I1 token', `slot ${run.slot} was given to token ${run.token} after ${before}`);
     this.#slotTokens.set(run.slot, run.token);
     const lease = this.#options.core().tables.leases.get(run.leaseId ?? '');
-    if (lease !== undefined && RESERVING.includes(lease.state)) return;
-    this.lateStarts.add(run.folder);
-    this.#options.journal.fault('late start accepted', `${run.jobId} with token ${run.token}`);
+    if (lease === undefined || !RESERVING.includes(lease.state))
+      this.broken(
+        'I2 late start',
+        `${run.jobId} starts with token ${run.token}, and no lease reserves its memory`,
+      );
   }
 
   /** I1, from the trainers' side: who has claimed a folder and lives. */
@@ -125,7 +121,7 @@ export class Invariants {
         .map((l) => l.holder),
     );
     for (const { alive, claimed, folder } of this.#options.trainers.values()) {
-      if (alive && claimed && !reserved.has(folder.jobId) && !this.lateStarts.has(folder))
+      if (alive && claimed && !reserved.has(folder.jobId))
         this.broken(
           'I2 reserved',
           `the trainer of ${folder.jobId}/${folder.attempt} lives, and no lease reserves its memory`,

@@ -13,6 +13,7 @@ const FULL_DISK_MS = 45_000;
 const PARTITION_MS = 60_000;
 const HOG_MS = 120_000;
 const HANG_MS = 180_000;
+const WAKES_SHARE = 0.3;
 const TRAINER_PAUSE_MS = 60_000;
 /** Faults that hit only if a trainer lives then are tried so many times as often. */
 const TRAINER_FAULTS = 0.4;
@@ -85,15 +86,15 @@ export class Faults {
 
   /** Stopped for longer than locks and leases live; its timers fire late. */
   #pause(kind: string, process: SimProcess): void {
-    const { journal, scenario } = this.#world;
+    const { journal, scenario, invariants, loop } = this.#world;
     if (process.state !== 'running') return;
     const ms = Math.max(scenario.lockTtlMs, scenario.leaseTtlMs) * this.#chance.between(1, 4);
     journal.fault(kind, `for ${Math.round(ms / 1000)} s`);
     process.stop();
     this.#for(ms, () => {
       process.goOn();
-      // What was decided before is stored now.
-      this.#world.invariants.disturbedAtMs = this.#world.loop.nowMs;
+      // What it had decided before, it does now.
+      if (process === this.#world.core.process) invariants.disturbedAtMs = loop.nowMs;
     });
   }
 
@@ -157,7 +158,8 @@ export class Faults {
 
   #hang(trainer: Trainer): void {
     trainer.hung = true;
-    this.#for(HANG_MS, () => trainer.wakeUp());
+    // Most never wake up by themselves.
+    if (this.#chance.happens(WAKES_SHARE)) this.#for(HANG_MS, () => trainer.wakeUp());
   }
 
   #pauseTrainer(trainer: Trainer): void {

@@ -1,7 +1,8 @@
-// One live trainer and what is done about it: take in its lines, hear of its exit, take in the rest, end the run.
+// One live trainer and what is done about it: take in its lines, stop it when it hangs, hear of its exit, take in the
+// rest, end the run.
 import { CodedError } from '@jarvis/contracts';
 import type { Transaction } from '../kernel/disk.ts';
-import { backoffMs } from '@jarvis/policy';
+import { backoffMs, beginSilence, isHung, listen, type Silence } from '@jarvis/policy';
 import type { Followed, ReactorGround } from './ground.ts';
 import { type LastWord, moveRun, type ReactorJob, type RunRow, tell, tellStatus } from './tables.ts';
 import type { Trainer, TrainerLine } from './trainer.ts';
@@ -11,6 +12,7 @@ const FINISH_RETRY_MS = 1_000;
 const ARTIFACT_MS_MAX = 500;
 const LAST_WORD_GRACE_MS = 5_000;
 const KILL_CONFIRMED_MS = 50;
+const LISTEN_MS = 5_000;
 const RESUME_DELAY_MS = 5_000;
 const RESUME_DELAY_MAX_MS = 600_000;
 
@@ -23,6 +25,8 @@ export class LiveRun implements Followed {
   #looking = false;
   #finishing = false;
   #stopping = false;
+  #silence: Silence;
+  #linesHeard = 0;
 
   constructor(ground: ReactorGround, run: RunRow, trainer: Trainer | null) {
     this.#ground = ground;
@@ -31,6 +35,8 @@ export class LiveRun implements Followed {
     const job = ground.tables.jobs.get(run.jobId);
     if (job === undefined) throw new Error('a run has a job');
     this.#job = job;
+    this.#silence = beginSilence(ground.loop.nowMs, 0);
+    if (trainer !== null) ground.process.after(LISTEN_MS, () => this.#listen());
   }
 
   /** There is something to read; it is read a little later, as by a watcher of files. */
@@ -65,6 +71,29 @@ export class LiveRun implements Followed {
       if (!trainer.alive) return;
       this.#ground.process.after(KILL_CONFIRMED_MS, () => trainer.kill());
     });
+  }
+
+  #listen(): void {
+    if (this.#finishing) return;
+    const { process, loop, scenario } = this.#ground;
+    const { length } = this.run.folder.lines;
+    const limitMs = scenario.silenceLimitMs;
+    this.#silence = listen(this.#silence, { nowMs: loop.nowMs, heard: length > this.#linesHeard, limitMs });
+    this.#linesHeard = length;
+    if (isHung(this.#silence, limitMs) && !this.#stopping) this.#halt();
+    process.after(LISTEN_MS, () => this.#listen());
+  }
+
+  #halt(): void {
+    const { journal, commit, scenario } = this.#ground;
+    const { stopAsked, jobId } = this.run;
+    journal.fault('silent trainer stopped', `of ${jobId}`);
+    try {
+      if (stopAsked !== 'cancel') commit((tx) => tx.change(this.run, { stopAsked: 'silent' }));
+      this.stop(scenario.stopGraceMs);
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+    }
   }
 
   #takeIn(): boolean {
@@ -174,8 +203,10 @@ type RunEnd = 'completed' | 'failed' | 'cancelled' | 'preempted' | 'lost';
 function endOf(run: RunRow): RunEnd {
   const word: LastWord | null = run.lastWord;
   if (run.stopAsked === 'cancel') return 'cancelled';
-  if (word === 'completed' || word === 'preempted') return word;
+  if (word === 'completed') return word;
   if (word === 'failed for good') return 'failed';
+  if (run.stopAsked === 'silent') return run.lastAttempt ? 'failed' : 'lost';
+  if (word === 'preempted') return word;
   if (run.stopAsked === 'preempt' && word === null) return 'preempted';
   return run.lastAttempt ? 'failed' : 'lost';
 }

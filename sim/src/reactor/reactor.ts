@@ -194,7 +194,8 @@ export class Reactor implements ReactorCalls {
 
   #ask(running: Followed, why: 'cancel' | 'preempt'): void {
     const { run } = running;
-    const stopAsked = run.stopAsked === 'cancel' ? 'cancel' : why;
+    const outlives = run.stopAsked === 'cancel' || (run.stopAsked === 'silent' && why === 'preempt');
+    const stopAsked = outlives ? run.stopAsked : why;
     if (!isTerminal(RUN_LIFECYCLE, run.state)) this.ground.commit((tx) => tx.change(run, { stopAsked }));
   }
 

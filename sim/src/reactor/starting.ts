@@ -1,6 +1,8 @@
 // Starts a job's first attempt or its next one; the same request again gets the same answer, and nothing starts twice.
+// A token that was refused is refused for ever.
 import { CodedError } from '@jarvis/contracts';
 import type { Broker } from './broker.ts';
+import type { Transaction } from '../kernel/disk.ts';
 import type { Followed, ReactorGround } from './ground.ts';
 import { Line } from './line.ts';
 import { LiveRun } from './live-run.ts';
@@ -9,6 +11,7 @@ import { lastRunOf, type ReactorJob, type RunRow, tell, tellStatus } from './tab
 
 const DATASET_MS_MAX = 300;
 const LAUNCH_MS_MAX = 60;
+const NO_ROOM_FOR_DATA_SHARE = 0.1;
 const BUSY_RETRY_SECONDS = 5;
 const JOBS_IN_LINE_MAX = 100_000;
 
@@ -32,7 +35,30 @@ export class Starting {
   }
 
   start(body: StartBody, reply: Answer<Started>, refuse: Refuse): void {
-    this.#inLine(body.jobId, { reply, refuse }, (caller) => this.#start(body, caller));
+    this.#inLine(body.jobId, { reply, refuse }, (caller) => {
+      const spending: Refuse = (error) => caller.refuse(this.#spend(body, error));
+      const own = { reply: caller.reply, refuse: spending };
+      guarded(own, () => this.#start(body, own));
+    });
+  }
+
+  /** The token is spent before its refusal is said; while that cannot be stored, the caller has to ask again. */
+  #spend({ grant }: StartBody, error: CodedError): CodedError {
+    if (grant === null || error.code === 'service_unavailable' || error.code === 'stale_token') return error;
+    try {
+      this.#ground.commit((tx) => this.#take(tx, grant));
+      return error;
+    } catch (cause) {
+      if (!(cause instanceof CodedError)) throw cause;
+      return new CodedError('service_unavailable', `${error.message}; this cannot be stored`);
+    }
+  }
+
+  #take(tx: Transaction, { slot, token }: Pick<Grant, 'slot' | 'token'>): void {
+    const { tokens } = this.#ground.tables;
+    const seen = tokens.get(slot);
+    if (seen === undefined) tx.insert(tokens, slot, { token });
+    else if (seen.token < token) tx.change(seen, { token });
   }
 
   /** The next attempt of a job of our own, with slot and lease that are asked for now. */
@@ -75,8 +101,20 @@ export class Starting {
       return this.#startBorrowing(body, caller);
     }
     this.#checkSlot(body.jobId, grant);
-    const datasetMs = known === undefined ? chance.between(1, DATASET_MS_MAX) : 0;
-    process.after(datasetMs, () => this.#startWith(body, { ...grant, borrowed: false }, caller));
+    const start = (): void => this.#startWith(body, { ...grant, borrowed: false }, caller);
+    if (known !== undefined) return process.after(0, start);
+    process.after(chance.between(1, DATASET_MS_MAX), () => {
+      if (this.#dataFits(body.jobId)) start();
+      else caller.refuse(new CodedError('storage_full', 'no space is left for the data set'));
+    });
+  }
+
+  /** A disk has room for a row of the store where it has none for a data set. */
+  #dataFits(jobId: string): boolean {
+    const { network, chance, journal } = this.#ground;
+    if (network.mishap === 0 || !chance.happens(NO_ROOM_FOR_DATA_SHARE)) return true;
+    journal.fault('no room for a data set', jobId);
+    return false;
   }
 
   #startBorrowing(body: StartBody, caller: Caller): void {
@@ -101,6 +139,10 @@ export class Starting {
         },
       };
       guarded(settled, () => {
+        // While slot and memory were waited for it may have been cancelled: a job ends once (I4).
+        const outcome = this.#ground.tables.jobs.get(body.jobId)?.outcome ?? null;
+        if (outcome !== null)
+          throw new CodedError('already_ended', `${body.jobId} has ended meanwhile: it is ${outcome}`);
         this.#checkSlot(body.jobId, grant);
         const run = this.#accept(body, grant);
         process.after(chance.between(1, LAUNCH_MS_MAX), () =>
@@ -118,9 +160,7 @@ export class Starting {
       const job = tables.jobs.get(jobId) ?? newJob(body);
       if (!tables.jobs.has(jobId)) tx.insert(tables.jobs, jobId, job);
       tx.change(job, { owner: borrowed ? 'self' : 'jarvis-core', resumeAtMs: null });
-      const seen = tables.tokens.get(slot);
-      if (seen === undefined) tx.insert(tables.tokens, slot, { token });
-      else tx.change(seen, { token });
+      this.#take(tx, grant);
       const last = lastRunOf(job);
       const attempt = (last?.attempt ?? 0) + 1;
       const trainerToken = Math.max(token, (last?.trainerToken ?? 0) + 1);
@@ -172,8 +212,8 @@ export class Starting {
     if (known.outcome !== null || last === undefined) return false;
     if (body.grant === null) return known.owner === 'self' && mayGoOn(known);
     const { slot, token } = body.grant;
-    // Tokens of different slots can't be compared; that of another slot is checked against what that slot has seen.
-    return slot === last.slot ? token > last.token : token > this.#highestToken(slot);
+    // With a token that none of its attempts had, it is no request that was answered before.
+    return !known.runs.some((run) => run.slot === slot && run.token === token);
   }
 
   #highestToken(slot: number): number {

@@ -35,7 +35,7 @@ export interface RunRow {
   pid: number | null;
   linesRead: number;
   epoch: number;
-  stopAsked: 'cancel' | 'preempt' | null;
+  stopAsked: 'cancel' | 'preempt' | 'silent' | null;
   lastWord: LastWord | null;
   /** Who wrote the last word, to be checked against whose run it is. */
   lastWordOf: number | null;

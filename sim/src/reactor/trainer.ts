@@ -93,7 +93,9 @@ export class Trainer {
     return this.process.up;
   }
 
+  /** SIGTERM, and SIGCONT with it: who is stopped goes on to hear it. */
   terminate(): void {
+    this.process.goOn();
     if (this.hung || !this.alive || this.#leaving) return;
     this.#leave();
   }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { CodedError, type DatasetRow, type ModelType } from '@jarvis/contracts';
 import { durably } from '@jarvis/failpoints';
 import { gateRows } from '@jarvis/policy';
-import type { Random } from '@jarvis/runtime';
+import { type Random, syncFolder } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { measureTrainable, readTrainable, type TrainableRow } from '../store/experiences.ts';
 
@@ -67,6 +67,7 @@ export async function freezeDataset(options: FreezeOptions): Promise<FrozenDatas
     await file.sync();
     const sha256 = hash.digest('hex');
     await durably('core.dataset.rename', () => rename(partial, datasetPath(folder, sha256)));
+    await syncFolder(folder);
     return { sha256, rows: total, through: set.through };
   } finally {
     await file.close();

@@ -40,3 +40,14 @@ export interface Executor {
   /** The live one of these processes, as the one to follow; null when all are gone. */
   adopt(identities: readonly AdoptedIdentity[]): Promise<TrainerProcess | null>;
 }
+
+/** Stands for a trainer that could not be started: gone from the first moment on. */
+export function neverStarted(why: string): TrainerProcess {
+  return {
+    pid: 0,
+    startedTicks: 0,
+    exited: Promise.resolve({ code: null, signal: null, notStarted: why }),
+    stop: () => Promise.resolve(true),
+    leave: () => undefined,
+  };
+}

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { copyFile, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { durably } from '@jarvis/failpoints';
-import type { Random } from '@jarvis/runtime';
+import { type Random, syncFolder } from '@jarvis/runtime';
 
 const HASH_CHUNK_BYTES = 1024 * 1024;
 
@@ -56,7 +56,7 @@ export class Blobs {
           `${source} has ${got.bytes} bytes and SHA-256 ${got.sha256}, the manifest says ${want.bytes} and ${want.sha256}`,
         );
       await durably('reactor.blob.rename', () => rename(partial, this.path(want.sha256)));
-      await flushFolder(this.#folder);
+      await syncFolder(this.#folder);
     } finally {
       await rm(partial, { force: true });
     }
@@ -84,15 +84,5 @@ async function flushAndMeasure(path: string): Promise<BlobSize> {
     }
   } finally {
     await file.close();
-  }
-}
-
-async function flushFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

@@ -14,7 +14,7 @@ import {
   type TrainingStart,
 } from '@jarvis/contracts';
 import { durably } from '@jarvis/failpoints';
-import { download } from '@jarvis/runtime';
+import { download, syncFolder } from '@jarvis/runtime';
 
 /** The same for files and for what is fetched: what one machine trains on in a night is far below. */
 export const DATASET_BYTES_MAX = 512 * 1024 * 1024;
@@ -22,6 +22,8 @@ export const DATASET_BYTES_MAX = 512 * 1024 * 1024;
 const GATE_ROWS_FROM = 20;
 const FETCH_TIMEOUT_MS = 60_000;
 const PROBLEMS_SHOWN_MAX = 5;
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+const FULL_RETRY_SECONDS = 5;
 
 export interface StoredDataset {
   readonly sha256: string;
@@ -37,7 +39,7 @@ export interface DatasetSources {
   readonly trustedOrigin: string;
 }
 
-/** Writes the job's rows to `target`. Throws `dataset_empty`, `dataset_corrupt`, `path_not_allowed`, `service_unavailable`. */
+/** Writes the job's rows to `target`. Throws `dataset_empty`, `dataset_corrupt`, `path_not_allowed`, `service_unavailable`, `storage_full`. */
 export async function storeDataset(
   start: TrainingStart,
   target: string,
@@ -212,14 +214,25 @@ function sha256(bytes: Buffer): string {
 }
 
 async function writeWhole(target: string, bytes: Buffer): Promise<void> {
-  await mkdir(dirname(target), { recursive: true, mode: 0o700 });
   const partial = `${target}.partial`;
-  const file = await open(partial, 'w', 0o600);
   try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
+    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+    const file = await open(partial, 'w', 0o600);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await durably('reactor.dataset.rename', () => rename(partial, target));
+    await syncFolder(dirname(target));
+  } catch (error) {
+    if (!FULL.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    throw new CodedError(
+      'storage_full',
+      `no space is left for the data set: ${(error as Error).message}`,
+      { retry_after_seconds: FULL_RETRY_SECONDS },
+      { cause: error },
+    );
   }
-  await durably('reactor.dataset.rename', () => rename(partial, target));
 }

@@ -1,10 +1,14 @@
 // Reads a file that another process appends to, from a byte offset on, in complete lines: a half-written last line
-// waits for its end. What is bounded: bytes read at a time, and the length of a line (a longer one counts as bad).
-import { type FileHandle, open } from 'node:fs/promises';
+// waits for its end. What is bounded: bytes read at a time and in all, and the length of a line (a longer one counts as
+// bad).
+import type { Stats } from 'node:fs';
+import { type FileHandle, open, truncate } from 'node:fs/promises';
 
 const CHUNK_BYTES = 256 * 1024;
 /** An event is a few hundred bytes; a trainer that writes more in one line is babbling. */
 export const LINE_BYTES_MAX = 64 * 1024;
+/** Of one attempt: an event for each of the most epochs takes a third of it. What comes behind is never read. */
+export const EVENTS_BYTES_MAX = 64 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
 export interface TailBatch {
@@ -17,10 +21,14 @@ export interface TailBatch {
   readonly inLongLine: boolean;
 }
 
+type Found = Pick<Stats, 'size' | 'mtimeMs'>;
+
 export class EventTail {
   readonly #path: string;
   #offset: number;
   #inLongLine = false;
+  #found: Found = { size: 0, mtimeMs: 0 };
+  #heard: Found = this.#found;
 
   constructor(path: string, offset: number) {
     this.#path = path;
@@ -49,6 +57,24 @@ export class EventTail {
     this.#offset = batch.to;
   }
 
+  /** Whether it was written to, or only touched, since this was asked last. */
+  hasChanged(): boolean {
+    const { size, mtimeMs } = this.#found;
+    const changed = size !== this.#heard.size || mtimeMs !== this.#heard.mtimeMs;
+    this.#heard = this.#found;
+    return changed;
+  }
+
+  /** Whether there is more of it than is ever read. */
+  get isTooLarge(): boolean {
+    return this.#found.size > EVENTS_BYTES_MAX;
+  }
+
+  /** Cuts off what is never read. For when nobody writes any more. */
+  async cut(): Promise<void> {
+    if (this.isTooLarge) await truncate(this.#path, EVENTS_BYTES_MAX);
+  }
+
   /** The beginning of a line that is too long is passed over; its rest is left out when its end comes. */
   #skip(length: number): TailBatch {
     const to = this.#offset + length;
@@ -64,8 +90,10 @@ export class EventTail {
       throw error;
     }
     try {
-      const buffer = Buffer.alloc(CHUNK_BYTES);
-      const { bytesRead } = await file.read(buffer, 0, CHUNK_BYTES, this.#offset);
+      this.#found = await file.stat();
+      const length = Math.min(CHUNK_BYTES, EVENTS_BYTES_MAX - this.#offset);
+      const buffer = Buffer.alloc(length);
+      const { bytesRead } = await file.read(buffer, 0, length, this.#offset);
       return buffer.subarray(0, bytesRead);
     } finally {
       await file.close();

@@ -34,7 +34,7 @@ export function addTrainingRoutes(server: HttpServer, options: TrainingRoutesOpt
         tags: TAGS,
         summary: 'Start a training; the same job_id again gets the same answer',
         description:
-          'With a fencing_token the caller holds slot and lease; without one they are taken from JARVIS Core. A higher token after a preempted or lost attempt starts the next one from the newest checkpoint.',
+          'With a fencing_token the caller holds slot and lease; without one they are taken from JARVIS Core. A higher token after a preempted or lost attempt starts the next one from the newest checkpoint. A token that was refused is spent: ask with a higher one, but with the same one after service_unavailable.',
         body: trainingStartSchema,
         response: { 200: trainingStartedSchema },
       },

@@ -10,13 +10,14 @@ import {
 import { durably } from '@jarvis/failpoints';
 import type { Clock, Logger } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
-import type { Executor, TrainerExit, TrainerProcess } from '../executors/executor.ts';
+import { type Executor, neverStarted, type TrainerExit, type TrainerProcess } from '../executors/executor.ts';
 import type { JobRow } from '../store/jobs.ts';
-import { findRun, type RunRow, setProcess } from '../store/runs.ts';
+import { askStop, findRun, type RunRow, setProcess } from '../store/runs.ts';
 import { EventTail } from './event-tail.ts';
 import type { Finishing } from './finishing.ts';
 import { LiveRun } from './live-run.ts';
 import type { LiveRuns } from './live-runs.ts';
+import { Misbehaviour } from './misbehaviour.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunStream } from './run-stream.ts';
 import { TrainerEvents } from './trainer-events.ts';
@@ -32,6 +33,8 @@ export interface LaunchingOptions {
   readonly finishing: Finishing;
   readonly checkpointsKept: number;
   readonly orphanGraceSeconds: number;
+  readonly silenceLimitSeconds: number;
+  readonly stopGraceMs: number;
 }
 
 export class Launching {
@@ -41,41 +44,45 @@ export class Launching {
     this.#options = options;
   }
 
-  /** A program that cannot be started ends the run at once, as one that died. */
+  /** A program that cannot be started ends the run, as one that died at once. */
   async launch(job: JobRow, run: RunRow): Promise<void> {
-    const { folder, executor, live, db, logger } = this.#options;
-    const files = folder.attempt(run);
+    const { live, db, logger } = this.#options;
+    const { job_id, attempt } = run;
     let process: TrainerProcess;
     try {
-      await mkdir(files.folder, { recursive: true, mode: 0o700 });
-      await writeSynced(files.heartbeat, '');
-      await durably('reactor.trainer.files', () =>
-        writeSynced(files.job, `${JSON.stringify(this.#jobFile(job, run), null, 2)}\n`),
-      );
-      const order = {
-        modelType: job.model_type,
-        jobPath: files.job,
-        outputPath: files.output,
-        cwd: files.folder,
-      };
-      process = await durably('reactor.trainer.spawn', () => executor.start(order));
+      process = await this.#spawn(job, run);
     } catch (error) {
-      logger.error({ job_id: job.job_id, err: error }, 'the trainer could not be started');
-      const notStarted = (error as Error).message;
-      return this.#options.finishing.finish(run, { code: null, signal: null, notStarted });
+      logger.error({ job_id, err: error }, 'the trainer could not be started');
+      live.add(this.follow(job, run, neverStarted((error as Error).message)));
+      return;
     }
     // Followed first: a trainer that runs holds its slot, also when the disk is full and nothing can be noted of it.
     live.add(this.follow(job, run, process));
-    const { job_id } = job;
-    logger.info({ job_id, attempt: run.attempt, pid: process.pid }, 'a trainer runs');
+    logger.info({ job_id, attempt, pid: process.pid }, 'a trainer runs');
     await db
       .transaction('reactor.run.process', (tx) => setProcess(tx, run, process))
       .catch((error: unknown) => logger.error({ job_id, err: error }, "a trainer's pid could not be stored"));
   }
 
+  async #spawn(job: JobRow, run: RunRow): Promise<TrainerProcess> {
+    const files = this.#options.folder.attempt(run);
+    await mkdir(files.folder, { recursive: true, mode: 0o700 });
+    await writeSynced(files.heartbeat, '');
+    await durably('reactor.trainer.files', () =>
+      writeSynced(files.job, `${JSON.stringify(this.#jobFile(job, run), null, 2)}\n`),
+    );
+    const order = {
+      modelType: job.model_type,
+      jobPath: files.job,
+      outputPath: files.output,
+      cwd: files.folder,
+    };
+    return durably('reactor.trainer.spawn', () => this.#options.executor.start(order));
+  }
+
   /** Also for a trainer that was found alive after a restart. */
   follow(job: JobRow, run: RunRow, process: TrainerProcess): LiveRun {
-    const { folder, clock, logger } = this.#options;
+    const { db, folder, clock, logger, silenceLimitSeconds, stopGraceMs } = this.#options;
     const files = folder.attempt(run);
     return new LiveRun({
       run,
@@ -83,6 +90,14 @@ export class Launching {
       folder: files.folder,
       tail: new EventTail(files.events, run.events_offset),
       events: this.#eventsOf(job, run),
+      misbehaviour: new Misbehaviour({
+        silenceLimitMs: silenceLimitSeconds * 1000,
+        stopGraceMs,
+        longestPauseMs: run.longest_pause_ms,
+        nowMs: clock.monotonic(),
+      }),
+      note: ({ why, words }) =>
+        db.transaction('reactor.run.ask_stop', async (tx) => void (await askStop(tx, run, why, words))),
       clock,
       logger,
       finish: (exit) => this.#finish(run, exit),
@@ -94,7 +109,7 @@ export class Launching {
     const tail = new EventTail(this.#options.folder.attempt(run).events, run.events_offset);
     const events = this.#eventsOf(job, run);
     for (let batch = await tail.next(); batch !== null; batch = await tail.next()) {
-      await events.apply(batch);
+      await events.apply(batch, run.longest_pause_ms);
       tail.accept(batch);
     }
     await this.#finish(run, exit);
@@ -118,11 +133,12 @@ export class Launching {
       run: { job_id: run.job_id, attempt: run.attempt },
       trainerToken: run.trainer_token,
       totalEpochs: job.epochs,
+      told: run.told,
     });
   }
 
   #jobFile(job: JobRow, run: RunRow): TrainerJob {
-    const { folder, checkpointsKept, orphanGraceSeconds } = this.#options;
+    const { folder, checkpointsKept, orphanGraceSeconds, silenceLimitSeconds } = this.#options;
     const files = folder.attempt(run);
     return {
       protocol: TRAINER_PROTOCOL_VERSION,
@@ -146,6 +162,7 @@ export class Launching {
       artifact_dir: files.artifact,
       heartbeat_path: files.heartbeat,
       orphan_grace_seconds: orphanGraceSeconds,
+      silence_limit_seconds: silenceLimitSeconds,
     };
   }
 }

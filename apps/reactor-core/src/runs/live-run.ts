@@ -1,5 +1,5 @@
-// One live trainer and everything that is done about it, in one line of work: take in its events as they come, hear of
-// its exit, take in the rest, end the run.
+// One live trainer and everything that is done about it, in one line of work: take in its events as they come, stop it
+// when it hangs or floods, hear of its exit, take in the rest, end the run.
 //
 //   events.ndjson --> tail --> one transaction a batch      exit confirmed --> rest of the events --> finish
 import { type FSWatcher, watch } from 'node:fs';
@@ -7,6 +7,7 @@ import type { Clock, Logger } from '@jarvis/runtime';
 import type { TrainerExit, TrainerProcess } from '../executors/executor.ts';
 import type { RunRow } from '../store/runs.ts';
 import type { EventTail } from './event-tail.ts';
+import type { Misbehaviour, Misdeed } from './misbehaviour.ts';
 import type { TrainerEvents } from './trainer-events.ts';
 
 /** The file system tells of most changes at once; this is for those that it doesn't tell of. */
@@ -14,6 +15,9 @@ const POLL_MS = 150;
 /** A trainer that has said its last word only has to exit. */
 const LAST_WORD_GRACE_MS = 5_000;
 const FINISH_RETRY_MS = 1_000;
+/** Between so many batches everybody else has a turn, however much a trainer writes. */
+const BATCHES_AT_ONCE_MAX = 4;
+const BREATHER_MS = 20;
 
 export interface LiveRunOptions {
   readonly run: RunRow;
@@ -21,6 +25,9 @@ export interface LiveRunOptions {
   readonly folder: string;
   readonly tail: EventTail;
   readonly events: TrainerEvents;
+  readonly misbehaviour: Misbehaviour;
+  /** Stores what the trainer is stopped for; how its run ends follows from it. */
+  readonly note: (misdeed: Misdeed) => Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends the run in the store. */
@@ -37,6 +44,8 @@ export class LiveRun {
   readonly #gone = new AbortController();
   #wake = new AbortController();
   #stopping: Promise<boolean> | undefined;
+  #halting = false;
+  #exitExpected = false;
 
   constructor(options: LiveRunOptions) {
     this.run = options.run;
@@ -80,7 +89,31 @@ export class LiveRun {
     while (!this.#isOver()) {
       this.#wake = new AbortController();
       await this.#takeIn();
+      this.#judge();
       if (!this.#isOver()) await this.#options.clock.sleep(POLL_MS, this.#wake.signal);
+    }
+  }
+
+  #judge(): void {
+    const { misbehaviour, tail, clock } = this.#options;
+    const misdeed = misbehaviour.look(tail, clock.monotonic());
+    if (misdeed !== null && this.#stopping === undefined && !this.#halting && !this.#isOver())
+      void this.#halt(misdeed);
+  }
+
+  async #halt(misdeed: Misdeed): Promise<void> {
+    const { note, clock, logger } = this.#options;
+    const { job_id } = this.run;
+    this.#halting = true;
+    try {
+      logger.warn({ job_id, pid: this.process.pid }, misdeed.words);
+      await note(misdeed);
+      await this.stop(misdeed.graceMs);
+    } catch (error) {
+      logger.error({ job_id, err: error }, 'a trainer could not be stopped; trying again');
+      await clock.sleep(FINISH_RETRY_MS, this.#left.signal);
+    } finally {
+      this.#halting = false;
     }
   }
 
@@ -90,13 +123,16 @@ export class LiveRun {
 
   /** All complete lines that are there now. An error (a full disk, say) leaves them for the next time. */
   async #takeIn(): Promise<boolean> {
-    const { tail, events, logger } = this.#options;
+    const { tail, events, misbehaviour, clock, logger } = this.#options;
+    let batches = 0;
     try {
       for (let batch = await tail.next(); batch !== null; batch = await tail.next()) {
-        const lastWord = await events.apply(batch);
+        const lastWord = await events.apply(batch, misbehaviour.longestPauseMs);
         tail.accept(batch);
         if (lastWord && !this.#gone.signal.aborted) void this.#expectExit();
+        if (++batches % BATCHES_AT_ONCE_MAX === 0) await clock.sleep(BREATHER_MS, this.#left.signal);
       }
+      await events.tellOwed();
       return true;
     } catch (error) {
       if (!this.#left.signal.aborted)
@@ -106,6 +142,8 @@ export class LiveRun {
   }
 
   async #expectExit(): Promise<void> {
+    if (this.#exitExpected) return;
+    this.#exitExpected = true;
     const { clock, logger } = this.#options;
     const over = AbortSignal.any([this.#gone.signal, this.#left.signal]);
     await clock.sleep(LAST_WORD_GRACE_MS, over);
@@ -117,6 +155,7 @@ export class LiveRun {
   async #finish(exit: TrainerExit | null): Promise<boolean> {
     try {
       if (!(await this.#takeIn())) return false;
+      await this.#options.tail.cut();
       await this.#options.finish(exit);
       return true;
     } catch (error) {

@@ -14,17 +14,29 @@ export type RunEnd =
 export function decideRunEnd(run: RunRow, exit: TrainerExit | null): RunEnd {
   const word = run.last_word === null ? null : (JSON.parse(run.last_word) as LastWord);
   if (run.stop_asked === 'cancel') return { state: 'cancelled' };
+  if (run.stop_asked === 'flooding')
+    return {
+      state: 'failed',
+      code: 'trainer_flooding',
+      error: run.stop_why ?? 'the trainer wrote without end',
+    };
   if (word?.type === 'completed') return { state: 'completed', metrics: word.metrics };
-  if (word?.type === 'preempted') return { state: 'preempted', epoch: word.epoch };
   if (word?.type === 'failed' && !word.retryable)
     return { state: 'failed', code: word.code, error: word.message };
+  // Also when it was woken up by that and left a checkpoint: whoever hangs again and again must use its retries up.
+  if (run.stop_asked === 'silent')
+    return over(run, 'trainer_silent', run.stop_why ?? 'the trainer was silent');
+  if (word?.type === 'preempted') return { state: 'preempted', epoch: word.epoch };
   // Killed at the end of its grace: what it did since the newest checkpoint is gone, but nobody is to blame for a retry.
   if (run.stop_asked === 'preempt' && word === null)
     return { state: 'preempted', epoch: run.checkpoint_epoch };
-  const error = word?.type === 'failed' ? `${word.code}: ${word.message}` : describeExit(exit);
-  return run.last_attempt === 1
-    ? { state: 'failed', code: word?.type === 'failed' ? word.code : 'trainer_lost', error }
-    : { state: 'lost', error };
+  return word?.type === 'failed'
+    ? over(run, word.code, `${word.code}: ${word.message}`)
+    : over(run, 'trainer_lost', describeExit(exit));
+}
+
+function over(run: RunRow, code: string, error: string): RunEnd {
+  return run.last_attempt === 1 ? { state: 'failed', code, error } : { state: 'lost', error };
 }
 
 function describeExit(exit: TrainerExit | null): string {

@@ -1,10 +1,17 @@
 // Starts a job's first attempt or its next one:
 //   what was asked before? -> data stored -> token and slot, run and event in one transaction -> trainer
-// The same request again gets the same answer; nothing is started twice.
+// The same request again gets the same answer; nothing is started twice. A token that was refused is refused for ever.
 import { rm } from 'node:fs/promises';
-import { CodedError, invariant, type TrainingStart, type TrainingStarted } from '@jarvis/contracts';
+import {
+  CodedError,
+  type ErrorCode,
+  invariant,
+  isCodedError,
+  type TrainingStart,
+  type TrainingStarted,
+} from '@jarvis/contracts';
 import { type Clock, isoNow, type Logger } from '@jarvis/runtime';
-import type { Database, Transaction } from '@jarvis/store';
+import { type Database, Serial, type Transaction } from '@jarvis/store';
 import type { Executor } from '../executors/executor.ts';
 import { findJob, insertJob, type JobRow, type NewJob, setJobOwner } from '../store/jobs.ts';
 import {
@@ -12,6 +19,7 @@ import {
   findLastRun,
   findPastRun,
   findRun,
+  findRunOfToken,
   highestToken,
   insertRun,
   listUnreturned,
@@ -26,11 +34,13 @@ import type { LiveRun } from './live-run.ts';
 import type { LiveRuns } from './live-runs.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunStream } from './run-stream.ts';
-import { Serial, SerialByKey } from './serial.ts';
+import { SerialByKey } from './serial-by-key.ts';
 import type { SlotBroker } from './slot-broker.ts';
 import { bodyDigest, estimateSeconds, seedOf, startedAnswer } from './start-request.ts';
 
 const BUSY_RETRY_SECONDS = 5;
+/** No refusals: the caller keeps slot and memory and asks again with the same token. */
+const ASK_AGAIN: readonly ErrorCode[] = ['service_unavailable', 'internal'];
 
 export interface StartingOptions {
   readonly db: Database;
@@ -60,9 +70,9 @@ interface Grant {
 
 export class Starting {
   /** Decisions about slots and the starts that follow from them, one after another. */
-  readonly slots = new Serial();
+  readonly slots = new Serial('starts');
   readonly #options: StartingOptions;
-  readonly #jobs = new SerialByKey();
+  readonly #jobs = new SerialByKey('requests for this job');
   #closed = false;
 
   constructor(options: StartingOptions) {
@@ -75,8 +85,38 @@ export class Starting {
     await this.slots.run(() => Promise.resolve());
   }
 
-  start(body: TrainingStart): Promise<TrainingStarted> {
-    return this.#jobs.run(body.job_id, () => this.#start(body));
+  async start(body: TrainingStart): Promise<TrainingStarted> {
+    try {
+      return await this.#jobs.run(body.job_id, () => this.#startOrSpend(body));
+    } catch (error) {
+      // Said before its turn came, it says nothing about the requests that are in line.
+      throw isCodedError(error, 'overloaded') ? unavailable(error.message, error) : error;
+    }
+  }
+
+  async #startOrSpend(body: TrainingStart): Promise<TrainingStarted> {
+    try {
+      return await this.#start(body);
+    } catch (error) {
+      await this.#spend(body, error);
+      throw error;
+    }
+  }
+
+  /**
+   * Who hears a refusal gives slot and memory back, so a copy of the request that comes later must not be taken: the
+   * token is spent before the refusal is said. While that cannot be stored none is said.
+   */
+  async #spend({ fencing_token: token, slot = 0 }: TrainingStart, error: unknown): Promise<void> {
+    if (!isCodedError(error) || ASK_AGAIN.includes(error.code)) return;
+    // What is stale is spent, and a slot that is not there has no tokens.
+    if (token === undefined || error.code === 'stale_token' || slot >= this.#options.slots) return;
+    try {
+      await this.#options.db.transaction('reactor.token.spend', (tx) => takeToken(tx, slot, token));
+    } catch (cause) {
+      const why = `${error.message}; this cannot be stored (${(cause as Error).message}): ask again`;
+      throw unavailable(why, cause);
+    }
   }
 
   /** The next attempt of a job of our own, with slot and lease that are asked for now. */
@@ -210,11 +250,10 @@ export class Starting {
   async #asksForNextAttempt(known: JobRow, body: TrainingStart): Promise<boolean> {
     const last = await findLastRun(this.#options.db, known.job_id);
     if (known.outcome !== null || last === undefined) return false;
-    if (body.fencing_token === undefined) return known.owner === 'self' && (await this.#mayGoOn(known));
-    // Tokens of different slots can't be compared; that of another slot is checked against what that slot has seen.
-    return (body.slot ?? 0) === last.slot
-      ? body.fencing_token > last.token
-      : body.fencing_token > (await highestToken(this.#options.db, body.slot ?? 0));
+    const { fencing_token: token, slot = 0 } = body;
+    if (token === undefined) return known.owner === 'self' && (await this.#mayGoOn(known));
+    // With a token that none of its attempts had, it is no request that was answered before.
+    return (await findRunOfToken(this.#options.db, known.job_id, { slot, token })) === undefined;
   }
 
   async #mayGoOn(job: JobRow): Promise<boolean> {
@@ -251,10 +290,7 @@ export class Starting {
   }
 
   #refuseWhenClosed(): void {
-    if (this.#closed)
-      throw new CodedError('service_unavailable', 'Reactor Core is stopping', {
-        retry_after_seconds: BUSY_RETRY_SECONDS,
-      });
+    if (this.#closed) throw unavailable('Reactor Core is stopping');
   }
 
   #refuseWhenFull(): void {
@@ -306,6 +342,15 @@ function grantOf(body: TrainingStart, token: number): Grant {
     lastAttempt: body.last_attempt,
     borrowed: false,
   };
+}
+
+function unavailable(why: string, cause?: unknown): CodedError {
+  return new CodedError(
+    'service_unavailable',
+    why,
+    { retry_after_seconds: BUSY_RETRY_SECONDS },
+    cause === undefined ? {} : { cause },
+  );
 }
 
 function busy(activeJobId: string | undefined): CodedError {

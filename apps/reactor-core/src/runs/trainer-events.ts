@@ -1,11 +1,12 @@
 // Takes in what a trainer wrote: each batch of lines in one transaction with the place up to which the file was read,
-// so that after a restart no event is lost and none counts twice.
+// so that after a restart no event is lost and none counts twice. Of progress that comes faster than anybody reads, the
+// latest is told; what a run is at is always stored.
 import { invariant, type TrainerEvent, trainerEventSchema } from '@jarvis/contracts';
+import { beginTelling, type Telling, tellProgress } from '@jarvis/policy';
 import { type Clock, isoNow, type Logger } from '@jarvis/runtime';
 import type { Database, Transaction } from '@jarvis/store';
 import {
   findRun,
-  type LastWord,
   moveOffset,
   moveRun,
   type RunKey,
@@ -14,8 +15,11 @@ import {
   setLastWord,
   setProgress,
   setStarted,
+  setTold,
 } from '../store/runs.ts';
 import type { TailBatch } from './event-tail.ts';
+import { lastWordOf } from './last-word.ts';
+import { latestOf } from './latest-events.ts';
 import type { RunStream } from './run-stream.ts';
 
 export interface TrainerEventsOptions {
@@ -26,29 +30,56 @@ export interface TrainerEventsOptions {
   readonly run: RunKey;
   readonly trainerToken: number;
   readonly totalEpochs: number;
+  /** Progress of this attempt that was told before. */
+  readonly told: number;
 }
 
 /** The reader of one run's events; `apply` is called by one caller, in order. */
 export class TrainerEvents {
   readonly #options: TrainerEventsOptions;
   #complained = false;
+  #telling: Telling;
+  /** Whether the stream is behind what the run is at. */
+  #owesProgress = false;
 
   constructor(options: TrainerEventsOptions) {
     this.#options = options;
+    this.#telling = beginTelling(options.clock.monotonic(), options.told);
   }
 
   /** True when the trainer has said its last word in this batch. */
-  async apply(batch: TailBatch): Promise<boolean> {
-    const { db, run } = this.#options;
+  async apply(batch: TailBatch, longestPauseMs: number): Promise<boolean> {
+    const { db, run, clock } = this.#options;
     const parsed = batch.lines.map((line) => this.#parse(line));
     const events = parsed.filter((event) => event !== null);
     const badLines = batch.tooLong + parsed.length - events.length;
     if (badLines > 0) this.#complain(badLines);
+    const wanted = events.filter((event) => event.type === 'progress').length;
+    const { telling, count } = tellProgress(this.#telling, { nowMs: clock.monotonic(), wanted });
+    const kept = count === wanted ? events : latestOf(events);
+    const { from, to } = batch;
     await db.transaction('reactor.run.events', async (tx) => {
-      if (!(await moveOffset(tx, run, { from: batch.from, to: batch.to, badLines }))) return;
-      for (const event of events) await this.#take(tx, event);
+      if (!(await moveOffset(tx, run, { from, to, badLines, longestPauseMs }))) return;
+      for (const event of kept) await this.#take(tx, event, count > 0);
+      if (count > 0) await setTold(tx, run, telling.told);
     });
+    this.#telling = telling;
+    if (wanted > 0) this.#owesProgress = count === 0;
     return events.some((event) => lastWordOf(event) !== null);
+  }
+
+  /** Tells where the run is, when that was held back and may be told now. */
+  async tellOwed(): Promise<void> {
+    if (!this.#owesProgress) return;
+    const { db, run, clock, stream, totalEpochs } = this.#options;
+    const { telling, count } = tellProgress(this.#telling, { nowMs: clock.monotonic(), wanted: 1 });
+    if (count === 0) return;
+    await db.transaction('reactor.run.status', async (tx) => {
+      await stream.status(tx, await this.#row(tx), totalEpochs);
+      await setTold(tx, run, telling.told);
+    });
+    this.#telling = telling;
+    this.#owesProgress = false;
   }
 
   #parse(line: string): TrainerEvent | null {
@@ -72,7 +103,7 @@ export class TrainerEvents {
     );
   }
 
-  async #take(tx: Transaction, event: TrainerEvent): Promise<void> {
+  async #take(tx: Transaction, event: TrainerEvent, tells: boolean): Promise<void> {
     const { run, stream, clock, totalEpochs } = this.#options;
     if (await moveRun(tx, run, 'running'))
       await setStarted(tx, run, { resumedFromEpoch: 0, at: isoNow(clock) });
@@ -83,7 +114,7 @@ export class TrainerEvents {
       case 'progress': {
         const { epoch, loss, accuracy, metrics = {} } = event;
         await setProgress(tx, run, { epoch, loss, accuracy, metrics });
-        return stream.status(tx, await this.#row(tx), totalEpochs);
+        return tells ? stream.status(tx, await this.#row(tx), totalEpochs) : undefined;
       }
       case 'checkpoint': {
         const { epoch, path, metrics } = event;
@@ -103,20 +134,5 @@ export class TrainerEvents {
     const row = await findRun(tx, this.#options.run);
     invariant(row !== undefined, 'a run whose events are read exists');
     return row;
-  }
-}
-
-function lastWordOf(event: TrainerEvent): LastWord | null {
-  switch (event.type) {
-    case 'completed':
-      return { type: 'completed', metrics: event.metrics };
-    case 'preempted':
-      return { type: 'preempted', epoch: event.epoch };
-    case 'failed':
-      return { type: 'failed', code: event.code, message: event.message, retryable: event.retryable };
-    case 'started':
-    case 'progress':
-    case 'checkpoint':
-      return null;
   }
 }

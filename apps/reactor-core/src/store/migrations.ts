@@ -67,4 +67,12 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE deployments ADD COLUMN gate_failures INTEGER NOT NULL DEFAULT 0;
       ALTER TABLE deployments ADD COLUMN gate_retry_at_ms BIGINT NOT NULL DEFAULT 0;`,
   },
+  {
+    id: 5,
+    name: 'trainers that hang or flood',
+    sql: `
+      ALTER TABLE runs ADD COLUMN stop_why TEXT;
+      ALTER TABLE runs ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE runs ADD COLUMN longest_pause_ms BIGINT NOT NULL DEFAULT 0;`,
+  },
 ];

@@ -2,7 +2,8 @@
 import { RUN_LIFECYCLE, type RunState, sourcesOf } from '@jarvis/contracts';
 import { join, type Reader, sql, type Transaction } from '@jarvis/store';
 
-export type StopReason = 'cancel' | 'preempt';
+/** Somebody's wish, or what its trainer did: it gave no sign of life, or wrote without end. */
+export type StopReason = 'cancel' | 'preempt' | 'silent' | 'flooding';
 
 /** What a trainer said last: how its run ends, once its exit is confirmed. */
 export type LastWord =
@@ -27,6 +28,10 @@ export interface RunRow {
   readonly started_ticks: number | null;
   readonly events_offset: number;
   readonly bad_lines: number;
+  /** How much of its progress is in the stream. */
+  readonly told: number;
+  /** The longest that its trainer was silent before it spoke again. */
+  readonly longest_pause_ms: number;
   readonly epoch: number;
   readonly loss: number | null;
   readonly accuracy: number | null;
@@ -34,6 +39,8 @@ export interface RunRow {
   readonly resumed_from_epoch: number;
   readonly checkpoint_epoch: number;
   readonly stop_asked: StopReason | null;
+  /** What a trainer is stopped for, in words. */
+  readonly stop_why: string | null;
   readonly last_word: string | null;
   readonly error: string | null;
   readonly created_at: string;
@@ -64,6 +71,17 @@ export function findLastRun(db: Reader, jobId: string): Promise<RunRow | undefin
   return db.get<RunRow>(sql`SELECT * FROM runs WHERE job_id = ${jobId} ORDER BY attempt DESC LIMIT 1`);
 }
 
+/** The attempt that was accepted with this token; a token is one slot's. */
+export function findRunOfToken(
+  db: Reader,
+  jobId: string,
+  of: { readonly slot: number; readonly token: number },
+): Promise<RunRow | undefined> {
+  return db.get<RunRow>(
+    sql`SELECT * FROM runs WHERE job_id = ${jobId} AND slot = ${of.slot} AND token = ${of.token}`,
+  );
+}
+
 export function listLiveRuns(db: Reader): Promise<RunRow[]> {
   return db.all<RunRow>(
     sql`SELECT * FROM runs WHERE state IN ('accepted', 'running') ORDER BY created_at, job_id`,
@@ -89,13 +107,13 @@ export async function insertRun(tx: Transaction, run: NewRun): Promise<void> {
       ${run.need}, ${run.last_attempt}, ${run.borrowed}, ${run.created_at})`);
 }
 
-/** The highest token that was taken for a slot; 0 before the first. */
+/** The highest token of a slot that was taken or refused; 0 before the first. */
 export async function highestToken(db: Reader, slot: number): Promise<number> {
   const row = await db.get<{ token: number | string }>(sql`SELECT token FROM slots WHERE slot = ${slot}`);
   return Number(row?.token ?? 0);
 }
 
-/** False when a token as high or higher was taken for this slot. */
+/** No token as high or lower counts from now on. False when one as high or higher was seen for this slot. */
 export async function takeToken(tx: Transaction, slot: number, token: number): Promise<boolean> {
   const changes = await tx.run(sql`
     INSERT INTO slots (slot, token) VALUES (${slot}, ${token})
@@ -134,10 +152,20 @@ export async function endRun(
   return true;
 }
 
-/** Notes that somebody wants the run to stop. A wish to cancel outlives a wish to preempt. False when it has ended. */
-export async function askStop(tx: Transaction, key: RunKey, why: StopReason): Promise<boolean> {
+/**
+ * Notes that the run has to stop. A wish to cancel outlives everything; what a trainer did (`words` says it) outlives a
+ * wish to preempt, which would spend no retry. False when the run has ended.
+ */
+export async function askStop(
+  tx: Transaction,
+  key: RunKey,
+  why: StopReason,
+  words: string | null = null,
+): Promise<boolean> {
+  const outliving = join(why === 'preempt' ? ['cancel', 'silent', 'flooding'] : ['cancel']);
   const changes = await tx.run(sql`
-    UPDATE runs SET stop_asked = CASE WHEN stop_asked = 'cancel' THEN stop_asked ELSE ${why} END
+    UPDATE runs SET stop_asked = CASE WHEN stop_asked IN (${outliving}) THEN stop_asked ELSE ${why} END,
+      stop_why = CASE WHEN stop_asked IN (${outliving}) THEN stop_why ELSE ${words} END
     WHERE job_id = ${key.job_id} AND attempt = ${key.attempt} AND state IN ('accepted', 'running')`);
   return changes === 1;
 }
@@ -146,10 +174,11 @@ export async function askStop(tx: Transaction, key: RunKey, why: StopReason): Pr
 export async function moveOffset(
   tx: Transaction,
   key: RunKey,
-  offset: { from: number; to: number; badLines: number },
+  offset: { from: number; to: number; badLines: number; longestPauseMs: number },
 ): Promise<boolean> {
   const changes = await tx.run(sql`
-    UPDATE runs SET events_offset = ${offset.to}, bad_lines = bad_lines + ${offset.badLines}
+    UPDATE runs SET events_offset = ${offset.to}, bad_lines = bad_lines + ${offset.badLines},
+      longest_pause_ms = ${Math.round(offset.longestPauseMs)}
     WHERE job_id = ${key.job_id} AND attempt = ${key.attempt} AND events_offset = ${offset.from}
       AND state IN ('accepted', 'running')`);
   return changes === 1;
@@ -180,6 +209,11 @@ export async function setCheckpoint(tx: Transaction, key: RunKey, epoch: number)
   await tx.run(
     sql`UPDATE runs SET checkpoint_epoch = ${epoch} WHERE job_id = ${key.job_id} AND attempt = ${key.attempt}`,
   );
+}
+
+/** How much of its progress is in the stream now. */
+export async function setTold(tx: Transaction, key: RunKey, told: number): Promise<void> {
+  await tx.run(sql`UPDATE runs SET told = ${told} WHERE job_id = ${key.job_id} AND attempt = ${key.attempt}`);
 }
 
 export async function setLastWord(tx: Transaction, key: RunKey, word: LastWord): Promise<void> {

@@ -10,8 +10,9 @@ import type { TrainerJob } from '@jarvis/contracts';
 
 const LOOK_MS = 10;
 const FLOOD_LINES = 5_000;
-const LONG_LINE_CHARS = 300_000;
+const LONG_LINE_CHARS = 1024 * 1024;
 const PREEMPTED = 75;
+const NEWLINE = 0x0a;
 
 const job = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as TrainerJob;
 const [mode = 'steady', at = '1'] = (job.config.model_architecture ?? 'steady').split(':');
@@ -25,7 +26,7 @@ process.on('SIGTERM', () => {
   appendFileSync(join(folder, 'terms'), `${job.attempt}\n`);
 });
 
-function write(text: string): void {
+function write(text: string | Buffer): void {
   appendFileSync(job.events_path, text);
 }
 
@@ -94,13 +95,40 @@ function babble(): void {
   for (const event of [progressed, { type: 'completed', metrics: {} }])
     write(`${JSON.stringify({ ...foreign, ...event })}\n`);
   write(`${'x'.repeat(LONG_LINE_CHARS)}\n`);
+  const beyond = { token: job.token, at: new Date().toISOString(), ...progressed, epoch: 2 ** 40 };
+  write(`${JSON.stringify(beyond)}\n`);
+  write(Buffer.from('\0\0\0\n{"type":"\0"}\n'));
+  write(Buffer.from([0xe2, 0x82, NEWLINE]));
+}
+
+/** An event in two writes, the first of which ends within a character. */
+function stutter(epoch: number): void {
+  const path = join(job.checkpoint.dir, 'é');
+  const fields = { token: job.token, at: new Date().toISOString(), type: 'checkpoint', epoch, path };
+  const bytes = Buffer.from(`${JSON.stringify({ ...fields, metrics: {} })}\n`);
+  const within = bytes.indexOf('é') + 1;
+  write(bytes.subarray(0, within));
+  write(bytes.subarray(within));
+}
+
+/** Far more than is ever read, deaf to whoever asks for an end. */
+async function writeForEver(epoch: number): Promise<never> {
+  for (;;) {
+    flood(epoch);
+    await delay(0);
+  }
 }
 
 /** More events at once than any reader takes in at a time. */
 function flood(epoch: number): void {
   const line = { token: job.token, at: new Date().toISOString(), type: 'progress', total_epochs: job.epochs };
-  const event = `${JSON.stringify({ ...line, epoch, loss: 1, accuracy: null })}\n`;
-  write(event.repeat(FLOOD_LINES));
+  const events = Array.from({ length: FLOOD_LINES }, (_, i) => ({
+    ...line,
+    epoch,
+    loss: i + 1,
+    accuracy: null,
+  }));
+  write(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
 }
 
 /** What this mode does behind its epoch. @returns an exit code when that is the end */
@@ -121,6 +149,25 @@ async function act(epoch: number): Promise<number | null> {
     case 'babbling':
       babble();
       return null;
+    case 'stuttering':
+      stutter(epoch);
+      return null;
+    case 'speaking-twice':
+      progress(epoch);
+      save(epoch);
+      save(epoch);
+      emit('failed', { code: 'a\0b', message: 'first\0', retryable: true });
+      emit('failed', { code: 'a\0b', message: 'again\0\ud800', retryable: false });
+      return 1;
+    case 'paused':
+    case 'paused-once':
+      if (job.attempt === 1 || mode === 'paused') process.kill(process.pid, 'SIGSTOP');
+      return null;
+    case 'stuck-once':
+      if (job.attempt === 1) for (;;);
+      return null;
+    case 'endless':
+      return writeForEver(epoch);
     case 'flooding':
       flood(epoch);
       return null;
@@ -146,7 +193,7 @@ async function train(): Promise<number> {
   for (let epoch = from + 1; epoch <= job.epochs; epoch += 1) {
     progress(epoch);
     if (epoch % job.checkpoint.interval_epochs === 0 && epoch < job.epochs) save(epoch);
-    const exit = epoch === Number(at) ? await act(epoch) : null;
+    const exit = epoch === Number(at) || mode === 'paused' ? await act(epoch) : null;
     if (exit !== null) return exit;
     await delay(0);
     if (!stopAsked || mode === 'deaf') continue;
