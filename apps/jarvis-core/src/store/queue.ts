@@ -3,6 +3,7 @@
 import {
   isTerminal,
   JOB_LIFECYCLE,
+  JOB_STATES,
   type JobEvent,
   type JobState,
   type ModelType,
@@ -38,6 +39,10 @@ import {
 const LIVE_LEASES = ['requested', 'draining', 'granted', 'expired_unconfirmed'];
 /** Older preemptions of a job than the newest so many are forgotten: they are counted within an hour. */
 const PREEMPTIONS_KEPT = 20;
+/** As what a state is not: SQLite would else look for some jobs among all that are in one of the others. */
+const ENDED_STATES = JOB_STATES.filter((state) => isTerminal(JOB_LIFECYCLE, state));
+/** Far behind in a long queue all are told the same. */
+const TOLD_TOGETHER = 100;
 const REQUEUED_FROM = sourcesOf(JOB_LIFECYCLE, 'queued');
 
 export interface QueueOptions extends SubmitOptions {
@@ -311,10 +316,11 @@ export class Queue implements CoordinatorStore {
 
   async explain(reasons: readonly { readonly jobId: string; readonly reason: string }[]): Promise<void> {
     await this.#options.db.transaction('core.job.explain', async (tx) => {
-      for (const { jobId, reason } of reasons)
-        await tx.run(
-          sql`UPDATE jobs SET reason = ${reason} WHERE job_id = ${jobId} AND state IN (${join(LIVE_STATES)})`,
-        );
+      for (const [reason, told] of Map.groupBy(reasons, (r) => r.reason))
+        for (const jobIds of inStatements(told.map((r) => r.jobId)))
+          await tx.run(
+            sql`UPDATE jobs SET reason = ${reason} WHERE job_id IN (${join(jobIds)}) AND state NOT IN (${join(ENDED_STATES)})`,
+          );
     });
   }
 
@@ -359,6 +365,15 @@ export class Queue implements CoordinatorStore {
   #tell(tx: Transaction, jobId: string, type: 'state' | 'progress', nowMs: number): Promise<void> {
     return tellJob(tx, this.#options.events, { jobId, type, nowMs });
   }
+}
+
+/** Whole groups, and what is left over one by one: two statements to prepare, not one for each length. */
+function inStatements(jobIds: readonly string[]): string[][] {
+  const grouped = jobIds.length - (jobIds.length % TOLD_TOGETHER);
+  const groups = Array.from({ length: grouped / TOLD_TOGETHER }, (_, i) =>
+    jobIds.slice(i * TOLD_TOGETHER, (i + 1) * TOLD_TOGETHER),
+  );
+  return [...groups, ...jobIds.slice(grouped).map((jobId) => [jobId])];
 }
 
 class GuardFailed extends Error {}
