@@ -5,6 +5,7 @@ import { reportOf as decisionsReport } from '../decisions/figures.ts';
 import { reportOf as experiencesReport } from '../experiences/figures.ts';
 import { median } from '../shared/median.ts';
 import { spreadInWords, spreadOf } from '../shared/ratios.ts';
+import { reportOf as submitReport, summaryOf } from '../submit/figures.ts';
 
 test('the middle of an even number of figures lies between the two in the middle', () => {
   assert.equal(median([3, 1, 2]), 2);
@@ -52,4 +53,22 @@ test('experiences: a row for each engine and load that was measured', () => {
     ],
   );
   assert.doesNotMatch(report, /\| Postgres/);
+});
+
+test('submit: each step is what passed since the one before', () => {
+  const marks = {
+    answered: 10,
+    frozen: 30,
+    fetched: 60,
+    accepted: 100,
+    spawned: 150,
+    claimed: 210,
+    started: 280,
+  };
+  const summary = summaryOf([{ bareMs: 140, oursMs: 280, marks }]);
+  assert.deepEqual(
+    summary.steps.map((s) => s.ms),
+    [10, 20, 30, 40, 50, 60, 70],
+  );
+  assert.match(submitReport(summary, 'M'), /\| 2\.00 \(2\.00 to 2\.00\) \|/);
 });
