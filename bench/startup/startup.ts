@@ -15,7 +15,7 @@ import { describeSurroundings } from '../shared/surroundings.ts';
 import { type Memory, type Round, reportOf, summaryOf } from './figures.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
-const BARE = fileURLToPath(new URL('bare-fastify.ts', import.meta.url));
+const BARE = fileURLToPath(new URL('../shared/bare-fastify.ts', import.meta.url));
 const BARE_PROCESSES = 3;
 /** Garbage of the start is collected by then, and the trainer of the baseline is gone. */
 const SETTLE_MS = 8_000;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { reportOf as decisionsReport } from '../decisions/figures.ts';
 import { reportOf as experiencesReport } from '../experiences/figures.ts';
+import { reportOf as recoveryReport } from '../recovery/figures.ts';
 import { median } from '../shared/median.ts';
 import { spreadInWords, spreadOf } from '../shared/ratios.ts';
 import { reportOf as submitReport, summaryOf } from '../submit/figures.ts';
@@ -71,4 +72,20 @@ test('submit: each step is what passed since the one before', () => {
     [10, 20, 30, 40, 50, 60, 70],
   );
   assert.match(submitReport(summary, 'M'), /\| 2\.00 \(2\.00 to 2\.00\) \|/);
+});
+
+test('recovery: a row for each that was killed, the ratio by when it answers', () => {
+  const killed = { victim: 'j-prime', bareMs: 200 } as const;
+  const report = recoveryReport(
+    [
+      { ...killed, round: 0, answersMs: 400, saidMs: 500 },
+      { ...killed, round: 1, answersMs: 800, saidMs: 900 },
+    ],
+    'M',
+  );
+  assert.deepEqual(
+    report.split('\n').filter((line) => line.startsWith('| J-Prime')),
+    ['| J-Prime | 3.00 (2.00 to 4.00) | 600 | 700 | 200 |'],
+  );
+  assert.match(report, /2 rounds, medians\. Machine: M\./);
 });
