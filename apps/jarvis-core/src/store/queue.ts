@@ -19,7 +19,7 @@ import type {
   Submitted,
 } from '@jarvis/coordinator';
 import type { BreakerRules } from '@jarvis/policy';
-import { type Database, join, type Sql, sql, type Step, type Transaction } from '@jarvis/store';
+import { type Database, join, raw, type Sql, sql, type Step, type Transaction } from '@jarvis/store';
 import { countOutcome, forgetBreaker, listBreakers } from './breakers.ts';
 import { tellJob } from './job-events.ts';
 import { findJobRow } from './jobs.ts';
@@ -27,15 +27,17 @@ import { findLease, LeaseTable } from './leases.ts';
 import { LIVE_STATES, submitJob, type SubmitOptions } from './submitting.ts';
 import { acquireLock, releaseLocksOf, slotOf } from './locks.ts';
 import {
-  type JobRow,
   type LeaseRow,
   leaseViewOf,
   type LockRow,
   numberOrNull,
   preemptedAt,
+  STORED_JOB_COLUMNS,
   storedJobOf,
+  type StoredJobRow,
 } from './rows.ts';
 
+const STORED_JOB = raw(STORED_JOB_COLUMNS.join(', '));
 const LIVE_LEASES = ['requested', 'draining', 'granted', 'expired_unconfirmed'];
 /** Older preemptions of a job than the newest so many are forgotten: they are counted within an hour. */
 const PREEMPTIONS_KEPT = 20;
@@ -76,8 +78,8 @@ export class Queue implements CoordinatorStore {
 
   async load(): Promise<StoredState> {
     const { db, hostId, slots } = this.#options;
-    const jobs = await db.all<JobRow>(
-      sql`SELECT * FROM jobs WHERE state IN (${join(LIVE_STATES)}) ORDER BY submitted_at`,
+    const jobs = await db.all<StoredJobRow>(
+      sql`SELECT ${STORED_JOB} FROM jobs WHERE state IN (${join(LIVE_STATES)}) ORDER BY submitted_at`,
     );
     const locks = await db.all<LockRow>(sql`SELECT * FROM locks WHERE name LIKE 'training/%' ORDER BY name`);
     const leases = await db.all<LeaseRow>(
