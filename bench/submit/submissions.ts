@@ -13,13 +13,16 @@ import {
   trainerOwnerSchema,
 } from '@jarvis/contracts';
 import { until } from '@jarvis/testkit';
-import { z } from 'zod';
 import type { Mark } from './figures.ts';
 import { untilFirstLine } from './first-line.ts';
 
 const PHRASES = fileURLToPath(new URL('../../data/assistant-commands/commands.jsonl', import.meta.url));
-const phraseSchema = z.object({ text: z.string(), label: z.string() });
 const EPOCHS = 2;
+
+interface Phrase {
+  readonly text: string;
+  readonly label: string;
+}
 
 interface Submitted {
   readonly firstLineMs: number;
@@ -52,7 +55,7 @@ export class Submissions {
   static async open(url: string, home: string): Promise<Submissions> {
     const submissions = new Submissions(url, home);
     const lines = (await readFile(PHRASES, 'utf8')).split('\n').filter((line) => line !== '');
-    const phrases = lines.map((line) => phraseSchema.parse(JSON.parse(line)));
+    const phrases = lines.map((line) => JSON.parse(line) as Phrase);
     for (let from = 0; from < phrases.length; from += MAX_EXPERIENCES_PER_BATCH)
       await submissions.#learn(phrases.slice(from, from + MAX_EXPERIENCES_PER_BATCH));
     return submissions;
@@ -97,7 +100,7 @@ export class Submissions {
     return isTerminal(JOB_LIFECYCLE, job.state) ? job : null;
   }
 
-  async #learn(phrases: readonly z.infer<typeof phraseSchema>[]): Promise<void> {
+  async #learn(phrases: readonly Phrase[]): Promise<void> {
     const experiences = phrases.map(({ text, label }) => ({
       type: 'command',
       input: { text },
