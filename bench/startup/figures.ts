@@ -1,5 +1,7 @@
 // Medians and ratios of the rounds, and the table of them.
-import { median } from '../median.ts';
+import { median } from '../shared/median.ts';
+import { type Spread, spreadOf } from '../shared/ratios.ts';
+
 export interface Round {
   readonly bareMs: number;
   readonly oursMs: number;
@@ -20,7 +22,7 @@ export interface Summary {
   readonly bare_ms: number;
   readonly ours_ms: number;
   /** Median, least and greatest of each round's own ratio: what disturbs one of a pair often disturbs both. */
-  readonly ratio: { readonly median: number; readonly least: number; readonly greatest: number };
+  readonly ratio: Spread;
   readonly first_start_ms: number;
   readonly memory: readonly Memory[];
 }
@@ -32,11 +34,7 @@ export function summaryOf(rounds: readonly Round[], memory: readonly Memory[]): 
     rounds: again.length,
     bare_ms: Math.round(median(again.map((r) => r.bareMs))),
     ours_ms: Math.round(median(again.map((r) => r.oursMs))),
-    ratio: {
-      median: Number(median(ratios).toFixed(2)),
-      least: Number(Math.min(...ratios).toFixed(2)),
-      greatest: Number(Math.max(...ratios).toFixed(2)),
-    },
+    ratio: spreadOf(ratios),
     first_start_ms: Math.round(rounds.find((r) => r.first)?.oursMs ?? 0),
     memory: memory.map((m) => ({
       name: m.name,

@@ -3,37 +3,23 @@
 //   npm run bench:startup [-- --rounds N] [-- --save] [-- --json]
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { describeMachine, freePorts } from '@jarvis/testkit';
+import { freePorts } from '@jarvis/testkit';
+import { end, untilLine } from '../shared/children.ts';
+import { OUTPUT_OPTIONS, tell } from '../shared/output.ts';
+import { describeSurroundings } from '../shared/surroundings.ts';
 import { type Memory, type Round, reportOf, summaryOf } from './figures.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
-const BARE = fileURLToPath(new URL('bare-fastify.ts', import.meta.url));
+const BARE = fileURLToPath(new URL('../shared/bare-fastify.ts', import.meta.url));
 const BARE_PROCESSES = 3;
 /** Garbage of the start is collected by then, and the trainer of the baseline is gone. */
 const SETTLE_MS = 8_000;
 const SERVICES = ['jarvis-core', 'j-prime', 'reactor-core'] as const;
-
-/** Resolves with the milliseconds from the spawn to the line that `said` recognises. */
-async function untilLine(child: ChildProcess, said: (line: string) => boolean): Promise<number> {
-  const from = performance.now();
-  if (child.stdout === null) throw new Error('its output has to be piped');
-  for await (const line of createInterface({ input: child.stdout }))
-    if (said(line)) return performance.now() - from;
-  throw new Error('it ended without being ready');
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  await exited;
-}
 
 async function startBare(): Promise<number> {
   let total = 0;
@@ -120,13 +106,10 @@ async function measure(rounds: number): Promise<{ rounds: Round[]; memory: Memor
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '10' },
-    save: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
+    ...OUTPUT_OPTIONS,
   },
 });
+const machine = describeSurroundings();
 const figures = await measure(Number(values.rounds));
-const machine = describeMachine();
 const summary = summaryOf(figures.rounds, figures.memory);
-const report = reportOf(summary, machine);
-process.stdout.write(values.json ? `${JSON.stringify(summary)}\n` : report);
-if (values.save) await writeFile(join(REPOSITORY, 'bench/results/startup.md'), report);
+await tell({ name: 'startup', report: reportOf(summary, machine), figures: summary }, values);

@@ -1,5 +1,6 @@
 // Rates of each round, their medians and ratios, and the table of them.
-import { median } from '../median.ts';
+import { median } from '../shared/median.ts';
+import { spreadInWords } from '../shared/ratios.ts';
 import type { Contender } from './contenders.ts';
 
 export const TASKS = {
@@ -32,9 +33,8 @@ export function reportOf(rates: readonly Rate[], setting: Setting): string {
       if (of.length === 0) return [];
       const ratios = of.map((r) => r.ours / r.bare);
       const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
-      const spread = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`;
       return [
-        `| ${engine} | ${TASKS[task]} | ${whole(median(of.map((r) => r.ours)))} | ${whole(median(of.map((r) => r.bare)))} | ${median(ratios).toFixed(2)} (${spread}) |`,
+        `| ${engine} | ${TASKS[task]} | ${whole(median(of.map((r) => r.ours)))} | ${whole(median(of.map((r) => r.bare)))} | ${spreadInWords(ratios)} |`,
       ];
     }),
   );

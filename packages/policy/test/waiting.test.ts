@@ -91,6 +91,8 @@ describe('what a job in the queue is told', () => {
     const many = Array.from({ length: 102 }, (_, i) => job({ jobId: `j${i}`, submittedAtMs: NOW - 200 + i }));
     const s = snapshot({ jobs: [...busy.jobs.slice(0, 1), ...many], slots: busy.slots });
     assert.match(told(s, 'j99'), /^number 100 in the queue/);
-    assert.match(told(s, 'j100'), /^more than 100 jobs are before it/);
+    const far = 'more than 100 jobs are before it in the queue; its turn comes after theirs';
+    assert.equal(told(s, 'j100'), far);
+    assert.equal(told({ ...s, slots: [{ slot: 0, holder: 'another' }] }, 'j100'), far);
   });
 });

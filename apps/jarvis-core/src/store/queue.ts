@@ -3,6 +3,7 @@
 import {
   isTerminal,
   JOB_LIFECYCLE,
+  JOB_STATES,
   type JobEvent,
   type JobState,
   type ModelType,
@@ -18,7 +19,7 @@ import type {
   Submitted,
 } from '@jarvis/coordinator';
 import type { BreakerRules } from '@jarvis/policy';
-import { type Database, join, type Sql, sql, type Step, type Transaction } from '@jarvis/store';
+import { type Database, join, raw, type Sql, sql, type Step, type Transaction } from '@jarvis/store';
 import { countOutcome, forgetBreaker, listBreakers } from './breakers.ts';
 import { tellJob } from './job-events.ts';
 import { findJobRow } from './jobs.ts';
@@ -26,18 +27,24 @@ import { findLease, LeaseTable } from './leases.ts';
 import { LIVE_STATES, submitJob, type SubmitOptions } from './submitting.ts';
 import { acquireLock, releaseLocksOf, slotOf } from './locks.ts';
 import {
-  type JobRow,
   type LeaseRow,
   leaseViewOf,
   type LockRow,
   numberOrNull,
   preemptedAt,
+  STORED_JOB_COLUMNS,
   storedJobOf,
+  type StoredJobRow,
 } from './rows.ts';
 
+const STORED_JOB = raw(STORED_JOB_COLUMNS.join(', '));
 const LIVE_LEASES = ['requested', 'draining', 'granted', 'expired_unconfirmed'];
 /** Older preemptions of a job than the newest so many are forgotten: they are counted within an hour. */
 const PREEMPTIONS_KEPT = 20;
+/** As what a state is not: SQLite would else look for some jobs among all that are in one of the others. */
+const ENDED_STATES = JOB_STATES.filter((state) => isTerminal(JOB_LIFECYCLE, state));
+/** Far behind in a long queue all are told the same. */
+const TOLD_TOGETHER = 100;
 const REQUEUED_FROM = sourcesOf(JOB_LIFECYCLE, 'queued');
 
 export interface QueueOptions extends SubmitOptions {
@@ -71,8 +78,8 @@ export class Queue implements CoordinatorStore {
 
   async load(): Promise<StoredState> {
     const { db, hostId, slots } = this.#options;
-    const jobs = await db.all<JobRow>(
-      sql`SELECT * FROM jobs WHERE state IN (${join(LIVE_STATES)}) ORDER BY submitted_at`,
+    const jobs = await db.all<StoredJobRow>(
+      sql`SELECT ${STORED_JOB} FROM jobs WHERE state IN (${join(LIVE_STATES)}) ORDER BY submitted_at`,
     );
     const locks = await db.all<LockRow>(sql`SELECT * FROM locks WHERE name LIKE 'training/%' ORDER BY name`);
     const leases = await db.all<LeaseRow>(
@@ -311,10 +318,11 @@ export class Queue implements CoordinatorStore {
 
   async explain(reasons: readonly { readonly jobId: string; readonly reason: string }[]): Promise<void> {
     await this.#options.db.transaction('core.job.explain', async (tx) => {
-      for (const { jobId, reason } of reasons)
-        await tx.run(
-          sql`UPDATE jobs SET reason = ${reason} WHERE job_id = ${jobId} AND state IN (${join(LIVE_STATES)})`,
-        );
+      for (const [reason, told] of Map.groupBy(reasons, (r) => r.reason))
+        for (const jobIds of inStatements(told.map((r) => r.jobId)))
+          await tx.run(
+            sql`UPDATE jobs SET reason = ${reason} WHERE job_id IN (${join(jobIds)}) AND state NOT IN (${join(ENDED_STATES)})`,
+          );
     });
   }
 
@@ -359,6 +367,15 @@ export class Queue implements CoordinatorStore {
   #tell(tx: Transaction, jobId: string, type: 'state' | 'progress', nowMs: number): Promise<void> {
     return tellJob(tx, this.#options.events, { jobId, type, nowMs });
   }
+}
+
+/** Whole groups, and what is left over one by one: two statements to prepare, not one for each length. */
+function inStatements(jobIds: readonly string[]): string[][] {
+  const grouped = jobIds.length - (jobIds.length % TOLD_TOGETHER);
+  const groups = Array.from({ length: grouped / TOLD_TOGETHER }, (_, i) =>
+    jobIds.slice(i * TOLD_TOGETHER, (i + 1) * TOLD_TOGETHER),
+  );
+  return [...groups, ...jobIds.slice(grouped).map((jobId) => [jobId])];
 }
 
 class GuardFailed extends Error {}

@@ -113,7 +113,31 @@ export function jobOf(row: JobRow): Job {
   };
 }
 
-export function storedJobOf(row: JobRow, hostId: string): StoredJob {
+/** What the coordinator looks at in each cycle, of every job that has not ended; the rest of a row it never asks for. */
+export const STORED_JOB_COLUMNS = [
+  'job_id',
+  'model_type',
+  'priority',
+  'state',
+  'submitted_at',
+  'not_before',
+  'waiting_since',
+  'slot',
+  'lease_id',
+  'need_ram',
+  'need_vram',
+  'cancel_requested',
+  'attempt',
+  'token',
+  'run_cursor',
+  'reason',
+  'max_wait',
+  'training_since',
+  'preempted_at',
+] as const satisfies readonly (keyof JobRow)[];
+export type StoredJobRow = Pick<JobRow, (typeof STORED_JOB_COLUMNS)[number]>;
+
+export function storedJobOf(row: StoredJobRow, hostId: string): StoredJob {
   return {
     jobId: row.job_id,
     modelType: row.model_type,

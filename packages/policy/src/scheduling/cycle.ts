@@ -94,8 +94,6 @@ interface Fitted {
 function fitAndNegotiate(snapshot: SchedulingSnapshot, leases: readonly LeaseView[]): Fitted {
   const decisions: Decision[] = [];
   const waiting = new Map<string, string>();
-  // Jobs of the queue are explained, and sent back, as jobs.
-  const jobs = new Set(snapshot.jobs.map((j) => j.jobId));
   let current = [...leases];
   for (const lease of leases.filter((l) => l.state === 'requested' || l.state === 'draining')) {
     const fit = fitLease(lease, snapshot, current);
@@ -105,7 +103,8 @@ function fitAndNegotiate(snapshot: SchedulingSnapshot, leases: readonly LeaseVie
       continue;
     }
     waiting.set(lease.holder, fit.reason);
-    const ours = jobs.has(lease.holder);
+    // Jobs of the queue are explained, and sent back, as jobs. Hardly ever asked: not worth a set of all of them.
+    const ours = snapshot.jobs.some((j) => j.jobId === lease.holder);
     const never = ours ? null : neverFits(lease.need, snapshot.memory);
     if (never !== null) decisions.push({ type: 'refuse_lease', leaseId: lease.leaseId, reason: never });
     else if (lease.state === 'requested' && fit.missingBytes > 0 && snapshot.memory?.prime != null)

@@ -1,8 +1,12 @@
 // A sentence for each job that waits: why, and what would let it go.
 import type { JobView, SchedulingSnapshot } from './snapshot.ts';
 
-/** Behind these, a place in the queue is told no more exactly: each start would change every sentence. */
+/**
+ * Behind these, neither the place in the queue is told nor what is in the way of the first: with each start both change,
+ * and every sentence that changes is written.
+ */
 const PLACES_TOLD_MAX = 100;
+const FAR_BEHIND = `more than ${PLACES_TOLD_MAX} jobs are before it in the queue; its turn comes after theirs`;
 
 export interface Explanation {
   readonly type: 'explain';
@@ -22,8 +26,8 @@ export interface Explained {
 export function explain(snapshot: SchedulingSnapshot, { queue, held, waiting }: Explained): Explanation[] {
   const inTheWay = snapshot.reactorAway === null ? slotsTaken(snapshot) : away(snapshot.reactorAway);
   const inQueue = queue.map((job, place): Explanation => {
-    const reason = held.get(job.jobId) ?? `${placeOf(place)}; ${inTheWay}`;
-    return { type: 'explain', jobId: job.jobId, reason };
+    const ofTurn = place < PLACES_TOLD_MAX ? `number ${place + 1} in the queue; ${inTheWay}` : FAR_BEHIND;
+    return { type: 'explain', jobId: job.jobId, reason: held.get(job.jobId) ?? ofTurn };
   });
   const forMemory = snapshot.jobs
     .filter((j) => j.state === 'waiting_for_memory' && waiting.has(j.jobId))
@@ -33,12 +37,6 @@ export function explain(snapshot: SchedulingSnapshot, { queue, held, waiting }: 
       return { type: 'explain', jobId: j.jobId, reason };
     });
   return [...inQueue, ...forMemory];
-}
-
-function placeOf(place: number): string {
-  return place < PLACES_TOLD_MAX
-    ? `number ${place + 1} in the queue`
-    : `more than ${PLACES_TOLD_MAX} jobs are before it in the queue`;
 }
 
 function away(reason: string): string {
