@@ -28,6 +28,8 @@ export const BAD_FILE = 'experiences_bad';
 /** Of all jobs, how many are cancelled at some time. */
 const CANCELLED_SHARE = 0.15;
 const CANCEL_AFTER_MS_MAX = 3_000;
+/** Before a job is asked for, somebody may want to be sure that its kind is not held back. */
+const BREAKER_RESET_SHARE = 0.1;
 /** Of runs that were started at Reactor Core itself. */
 const CALLED_OFF_SHARE = 0.4;
 const KINDS: readonly ModelType[] = ['voice', 'nlu', 'vision', 'embedding'];
@@ -223,6 +225,7 @@ async function submitJob(world: World): Promise<void> {
     epochs: 2 + Math.floor(world.random.unit() * 4),
     auto_deploy: kind === 'nlu',
   };
+  if (world.random.unit() < BREAKER_RESET_SHARE) await post(`${core}/api/breakers/${kind}/reset`, {});
   const { status, body: answer } = await post(`${core}/api/jobs`, body);
   // Nothing of this kind to learn from yet: another time.
   if (answer['code'] === 'dataset_empty') return;

@@ -299,7 +299,7 @@ type Refusal = Pick<
 
 /** What an answer of Reactor Core means for the job; null when there was no answer, and asking again is right. */
 function refusalOf(error: CodedError): Refusal | null {
-  if (error.code === 'service_unavailable' || error.code === 'internal') return null;
+  if (['service_unavailable', 'internal', 'already_ended'].includes(error.code)) return null;
   const retryAfterMs = (error.details.retry_after_seconds ?? 1) * 1000;
   const busy = BUSY.includes(error.code);
   return { reason: error.message, final: !busy && error.code !== 'stale_token', busy, retryAfterMs };

@@ -250,6 +250,8 @@ function refusalOf(error: unknown): Refusal | null {
   // Not of Reactor Core: the data set could not be written, say. What is in the way may go away.
   if (!(error instanceof CodedError)) return null;
   if (error.code === 'service_unavailable' || error.code === 'internal') return null;
+  // It ended while this start was on its way: asked again, Reactor Core answers as for a run that is there, and its stream tells how.
+  if (error.code === 'already_ended') return null;
   const retryAfterMs = (error.details.retry_after_seconds ?? 1) * 1000;
   const busy = BUSY.has(error.code);
   // A token may have become stale on its way; the next one is newer.
