@@ -131,3 +131,16 @@ test('ended already: refused, and it stays what it is', async (t) => {
     assert.equal((await core.job(id)).state, state);
   }
 });
+
+test('cancelled at Reactor Core while its start is on its way: it is cancelled here too, not failed', async (t) => {
+  const world = await makeWorld(t);
+  world.reactor.refusal = { status: 409, code: 'already_ended', detail: 'it has ended meanwhile' };
+  const core = await startCore(world);
+  await core.store(commands(3));
+  const { job_id } = await core.submit();
+  await until('a start to be refused', () => world.reactor.starts.length > 0);
+  world.reactor.refusal = null;
+  await core.reaches(job_id, 'training');
+  world.reactor.tell(job_id, 'cancelled', { status: 'cancelled' });
+  await assertCancelled(core, job_id);
+});
