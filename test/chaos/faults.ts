@@ -21,8 +21,9 @@ const BETWEEN_KILLS_MS_SPREAD = 700;
 
 /**
  * Steps that a healthy machine does not take: they belong to a judge that refuses evidence, a candidate that breaks, a
- * gate that cannot score, memory that runs short, a holder that falls silent for longer than its lease, and a request for a
- * lock that is called off or hung up on. The tests of the services take them.
+ * gate that cannot score, memory that runs short, a holder that falls silent for longer than its lease, a request for a
+ * lock that is called off or hung up on, a trainer that tells more than is passed on, and a start that is refused at the
+ * last moment. The tests of the services take them.
  */
 export const RARE_STEPS: ReadonlySet<string> = new Set([
   'core.evidence.refuse',
@@ -38,6 +39,8 @@ export const RARE_STEPS: ReadonlySet<string> = new Set([
   'prime.room.close',
   'prime.room.save',
   'reactor.deployment.gate_failure',
+  'reactor.run.status',
+  'reactor.token.spend',
 ]);
 
 /** A kill before and after each step, the rare ones apart. */

@@ -19,7 +19,7 @@ const BATCH_EVERY_MS = 60;
 const FILE_EVERY_MS = 500;
 const COMMAND_EVERY_MS = 40;
 const JOB_EVERY_MS = 1_500;
-const OWN_RUN_EVERY_MS = 6_000;
+const OWN_RUN_EVERY_MS = 4_000;
 const DEPLOYMENT_EVERY_MS = 1_200;
 const BAD_FILE_EVERY_MS = 4_000;
 const LOOK_EVERY_MS = 1_000;
@@ -31,7 +31,7 @@ const CANCEL_AFTER_MS_MAX = 3_000;
 /** Before a job is asked for, somebody may want to be sure that its kind is not held back. */
 const BREAKER_RESET_SHARE = 0.1;
 /** Of runs that were started at Reactor Core itself. */
-const CALLED_OFF_SHARE = 0.4;
+const CALLED_OFF_SHARE = 0.3;
 const KINDS: readonly ModelType[] = ['voice', 'nlu', 'vision', 'embedding'];
 const INTENTS = ['lights_on', 'lights_off', 'set_timer', 'play_music'] as const;
 
