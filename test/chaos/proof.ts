@@ -14,16 +14,14 @@ import { type Engine, ENGINES, onEngine } from './engines.ts';
 import { everyFailpoint, everyLostReply, RARE_STEPS, someHangs } from './faults.ts';
 import { type Ordeal, undergo } from './ordeal.ts';
 
-const RESULT = fileURLToPath(new URL('../../bench/results/crashes.md', import.meta.url));
+const RESULTS = new URL('../../bench/results/', import.meta.url);
 
-function reportOf(engine: string, ordeal: Ordeal, of: number): string {
+function reportOf(ordeal: Ordeal, of: number): string {
   const list = (counts: Readonly<Record<string, number>>): string =>
     Object.entries(counts)
       .map(([name, count]) => `${name} ${count}`)
       .join(', ');
   return [
-    `## ${engine}`,
-    '',
     '| | |',
     '| --- | --- |',
     `| kills at named steps, hangs, lost replies | ${ordeal.fired} of ${of} |`,
@@ -84,23 +82,24 @@ async function prove(engine: Engine): Promise<string> {
     say(`the home is kept: ${folder}`);
     process.exitCode = 1;
   } else await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-  return reportOf(engine, ordeal, failpoints.length);
+  return reportOf(ordeal, failpoints.length);
 }
 
-const sections: string[] = [];
 try {
-  for (const engine of engines) sections.push(await prove(engine));
+  for (const engine of engines) {
+    const report = [
+      `# Whatever dies, on ${engine}`,
+      '',
+      `Made by \`npm run proof:crashes -- --save\`, seed ${seed}. Machine: ${describeMachine()}.`,
+      '',
+      await prove(engine),
+    ].join('\n');
+    process.stdout.write(report);
+    if (values.save)
+      await writeFile(fileURLToPath(new URL(`crashes-${engine.toLowerCase()}.md`, RESULTS)), report);
+  }
 } catch (error) {
   if (!interrupted.signal.aborted) throw error;
   process.stderr.write('Ended early; what was started is gone.\n');
   process.exit(130);
 }
-const report = [
-  '# Whatever dies',
-  '',
-  `Made by \`npm run proof:crashes -- --save\`, seed ${seed}. Machine: ${describeMachine()}.`,
-  '',
-  ...sections,
-].join('\n');
-process.stdout.write(report);
-if (values.save) await writeFile(RESULT, report);

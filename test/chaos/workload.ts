@@ -19,6 +19,7 @@ const BATCH_EVERY_MS = 60;
 const FILE_EVERY_MS = 500;
 const COMMAND_EVERY_MS = 40;
 const JOB_EVERY_MS = 1_500;
+const JOBS_WAITING_MAX = 8;
 const OWN_RUN_EVERY_MS = 4_000;
 const DEPLOYMENT_EVERY_MS = 1_200;
 const BAD_FILE_EVERY_MS = 4_000;
@@ -217,6 +218,9 @@ async function command(world: World): Promise<void> {
 
 async function submitJob(world: World): Promise<void> {
   const core = world.system.urls['jarvis-core'];
+  // More than can be worked off in the end would only be waited for.
+  const waiting = await getJson<{ jobs: unknown[] }>(`${core}/api/jobs?state=queued`);
+  if (waiting === null || waiting.jobs.length >= JOBS_WAITING_MAX) return;
   const kind = pick(world.random, KINDS);
   const body = {
     job_id: nameOf(world, `asked-${kind}`),

@@ -48,6 +48,13 @@ export interface Retry {
   readonly runCursor?: number;
 }
 
+/** Leases and slots of one holder that has not been heard of for longer than their time. */
+export interface Silent {
+  readonly holder: string;
+  readonly leaseIds: readonly string[];
+  readonly slots: readonly { readonly slot: number; readonly token: number }[];
+}
+
 export type JobEnd = 'completed' | 'failed' | 'cancelled';
 
 /**
@@ -69,8 +76,8 @@ export interface CoordinatorStore {
   /** Says why a lease waits. */
   explainLease(leaseId: string, reason: string): Promise<void>;
   expireLease(leaseId: string, nowMs: number): Promise<boolean>;
-  /** Ends whatever this holder has: its lease, then its slot lock. For holders that are not jobs of this queue. */
-  releaseHolder(holder: string, reason: string, nowMs: number): Promise<void>;
+  /** Ends these leases, then frees these slots if they still have these tokens. For what no job of this queue holds. */
+  releaseSilent(silent: Silent, reason: string, nowMs: number): Promise<void>;
   /** waiting_for_memory -> starting, attempt + 1. */
   beginStart(jobId: string, reason: string, nowMs: number): Promise<boolean>;
   /** starting -> training, if this token is still the job's. */

@@ -1,13 +1,14 @@
 // What Reactor Core holds, against what is stored: before anything is granted, and at every look after that.
 import { isTerminal, RUN_LIFECYCLE, slotLockName } from '@jarvis/contracts';
-import type { CoordinatorStore, Run } from './ports.ts';
+import type { CoordinatorStore, Run, Silent, StoredState } from './ports.ts';
 
 /**
  * Gives back what belongs to nobody any more: a slot or a lease whose holder is no job of this queue, whose time is
  * over, and of which Reactor Core says twice in a row that no run holds it: what it said before this process was
- * stopped for a while may be no longer true. Jobs of this queue end by the events of their runs.
+ * stopped for a while may be no longer true. What the same holder was given since is its own, and stays.
+ * Jobs of this queue end by the events of their runs.
  *
- * @param suspects the holders of which it said so the last time
+ * @param suspects names of the leases and slots of which it said so the last time
  * @returns those of which it says so for the first time now
  */
 export async function reconcileRuns(
@@ -16,9 +17,22 @@ export async function reconcileRuns(
   suspects: ReadonlySet<string>,
   nowMs: number,
 ): Promise<ReadonlySet<string>> {
-  const { jobs, slots, leases } = await store.load(nowMs);
-  const ours = new Set(jobs.map((j) => j.jobId));
+  const state = await store.load(nowMs);
+  const ours = new Set(state.jobs.map((j) => j.jobId));
   const live = new Set(runs.filter((r) => !isTerminal(RUN_LIFECYCLE, r.state)).map((r) => r.job_id));
+  const suspectsNow = new Set<string>();
+  for (const silent of silentOf(state, ours, nowMs)) {
+    if (ours.has(silent.holder) || live.has(silent.holder)) continue;
+    for (const name of namesOf(silent)) if (!suspects.has(name)) suspectsNow.add(name);
+    const confirmed = confirmedOf(silent, suspects);
+    if (namesOf(confirmed).length > 0) await store.releaseSilent(confirmed, reasonOf(confirmed), nowMs);
+  }
+  return suspectsNow;
+}
+
+/** By holder. */
+function silentOf({ slots, leases }: StoredState, ours: ReadonlySet<string>, nowMs: number): Silent[] {
+  const holding = new Set(slots.flatMap((s) => (s.holder === null ? [] : [s.holder])));
   const silentSlots = slots.filter(
     (s) => s.holder !== null && s.expiresAtMs !== null && s.expiresAtMs <= nowMs,
   );
@@ -28,26 +42,33 @@ export async function reconcileRuns(
       (l.state !== 'granted' &&
         (l.expiresAtMs ?? nowMs) <= nowMs &&
         !ours.has(l.holder) &&
-        !isHolding(slots, l.holder)),
+        !holding.has(l.holder)),
   );
-  const silent = new Set([...silentSlots.map((s) => s.holder ?? ''), ...silentLeases.map((l) => l.holder)]);
-  const suspectsNow = new Set<string>();
-  for (const holder of silent) {
-    if (ours.has(holder) || live.has(holder)) continue;
-    if (!suspects.has(holder)) {
-      suspectsNow.add(holder);
-      continue;
-    }
-    const held = slots.filter((s) => s.holder === holder).map((s) => slotLockName(s.slot));
-    await store.releaseHolder(
-      holder,
-      `its time is over and Reactor Core has no such run${held.length > 0 ? ` (${held.join(', ')})` : ''}`,
-      nowMs,
-    );
-  }
-  return suspectsNow;
+  const holders = new Set([...silentSlots.map((s) => s.holder ?? ''), ...silentLeases.map((l) => l.holder)]);
+  return [...holders].map((holder) => ({
+    holder,
+    leaseIds: silentLeases.filter((l) => l.holder === holder).map((l) => l.leaseId),
+    slots: silentSlots.filter((s) => s.holder === holder).map(({ slot, token }) => ({ slot, token })),
+  }));
 }
 
-function isHolding(slots: readonly { readonly holder: string | null }[], holder: string): boolean {
-  return slots.some((s) => s.holder === holder);
+function namesOf({ leaseIds, slots }: Silent): string[] {
+  return [...leaseIds, ...slots.map(nameOfSlot)];
+}
+
+function nameOfSlot({ slot, token }: Silent['slots'][number]): string {
+  return `${slotLockName(slot)} with token ${token}`;
+}
+
+function confirmedOf({ holder, leaseIds, slots }: Silent, suspects: ReadonlySet<string>): Silent {
+  return {
+    holder,
+    leaseIds: leaseIds.filter((id) => suspects.has(id)),
+    slots: slots.filter((s) => suspects.has(nameOfSlot(s))),
+  };
+}
+
+function reasonOf({ slots }: Silent): string {
+  const held = slots.map(({ slot }) => slotLockName(slot));
+  return `its time is over and Reactor Core has no such run${held.length > 0 ? ` (${held.join(', ')})` : ''}`;
 }

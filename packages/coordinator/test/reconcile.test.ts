@@ -1,7 +1,7 @@
 // When a slot or a lease goes back whose holder is no job of the queue: never on a single word.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Coordinator, type CoordinatorStore, type Run, type StoredState } from '../src/index.ts';
+import { Coordinator, type CoordinatorStore, type Run, type Silent, type StoredState } from '../src/index.ts';
 import { SCHEDULING } from './options.ts';
 
 const TTL_OVER_MS = 100;
@@ -16,7 +16,7 @@ function setUp() {
   };
   const store = {
     load: () => Promise.resolve(held),
-    releaseHolder: (holder: string) => Promise.resolve(void released.push(holder)),
+    releaseSilent: ({ holder }: Silent) => Promise.resolve(void released.push(holder)),
   } as Partial<CoordinatorStore> as CoordinatorStore;
   const coordinator = new Coordinator({
     store,

@@ -17,6 +17,7 @@ import type {
   CoordinatorStore,
   JobEnd,
   Retry,
+  Silent,
   StoredJob,
   StoredState,
   Submission,
@@ -25,7 +26,7 @@ import type {
 import { afterFailure, type BreakerRules } from '@jarvis/policy';
 import { type Disk, GuardFailed, type Transaction } from '../kernel/disk.ts';
 import { changeLease, liveLeases, releaseLeasesOf, requestLease } from './leases.ts';
-import { acquireLock, releaseLocksOf } from './locks.ts';
+import { acquireLock, releaseLock, releaseLocksOf } from './locks.ts';
 import type { CoreTables, JobRow } from './tables.ts';
 
 /** A job that has not been given its data yet takes in what has come since it was asked for. */
@@ -140,8 +141,13 @@ export class SimulatedStore implements CoordinatorStore {
     return this.#attempt((tx) => this.#lease(tx, leaseId, { to: 'expired_unconfirmed', why }));
   }
 
-  releaseHolder(holder: string, reason: string): Promise<void> {
-    return this.#write((tx) => this.#release(tx, holder, reason));
+  releaseSilent({ holder, leaseIds, slots }: Silent, reason: string): Promise<void> {
+    const { tables } = this.#options;
+    return this.#write((tx) => {
+      for (const leaseId of leaseIds) changeLease(tx, tables, leaseId, { to: 'released', why: reason });
+      for (const { slot, token } of slots)
+        releaseLock(tx, tables, { name: slotLockName(slot), holder, token });
+    });
   }
 
   beginStart(jobId: string, reason: string): Promise<boolean> {

@@ -14,6 +14,7 @@ import type {
   CoordinatorStore,
   JobEnd,
   Retry,
+  Silent,
   StoredState,
   Submission,
   Submitted,
@@ -25,7 +26,7 @@ import { tellJob } from './job-events.ts';
 import { findJobRow } from './jobs.ts';
 import { findLease, LeaseTable } from './leases.ts';
 import { LIVE_STATES, submitJob, type SubmitOptions } from './submitting.ts';
-import { acquireLock, releaseLocksOf, slotOf } from './locks.ts';
+import { acquireLock, releaseLock, releaseLocksOf, slotOf } from './locks.ts';
 import {
   type LeaseRow,
   leaseViewOf,
@@ -181,10 +182,13 @@ export class Queue implements CoordinatorStore {
     );
   }
 
-  releaseHolder(holder: string, reason: string, nowMs: number): Promise<void> {
-    return this.#options.db.transaction('core.holder.release', (tx) =>
-      this.#release(tx, holder, reason, nowMs),
-    );
+  releaseSilent(silent: Silent, reason: string, nowMs: number): Promise<void> {
+    return this.#options.db.transaction('core.holder.release', async (tx) => {
+      for (const leaseId of silent.leaseIds)
+        await this.#leases.change(tx, { leaseId, to: 'released', reason, nowMs });
+      for (const { slot, token } of silent.slots)
+        await releaseLock(tx, { name: slotLockName(slot), holder: silent.holder, token });
+    });
   }
 
   beginStart(jobId: string, reason: string, nowMs: number): Promise<boolean> {
