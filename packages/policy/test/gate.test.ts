@@ -92,4 +92,11 @@ test('counts that contradict each other are refused', () => {
   assert.throws(() => decideGate({ ...counts(1, 2), candidateCorrect: 3 }), /both sides/);
   assert.throws(() => decideGate({ ...counts(1, 2), rows: 3 }), /rows/);
   assert.throws(() => decideGate({ ...counts(1, 2), rows: 20.5 }), /whole/);
+  assert.throws(() => decideGate({ ...counts(1, 2), candidateOnly: -1, candidateCorrect: 9 }), /whole/);
+  assert.throws(
+    () => decideGate({ ...counts(3, 3), candidateCorrect: 2, championCorrect: 2 }),
+    /more correct/,
+  );
+  for (const failures of [0, 1.5])
+    assert.throws(() => decideGateFailure(failures, 'x'), /a failure has happened/);
 });

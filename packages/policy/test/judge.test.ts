@@ -227,6 +227,11 @@ test('nothing seen breaks nothing; options out of range are refused', () => {
       { guard: 'failure_limit', broken: false },
     ],
   );
-  assert.throws(() => startJudge({ alpha: 0, failureLimit: 0.05 }), /alpha/);
-  assert.throws(() => startJudge({ alpha: 0.05, failureLimit: 1 }), /limit/);
+  for (const out of [-0.1, 0, 1, 1.1]) {
+    assert.throws(() => startJudge({ alpha: out, failureLimit: 0.05 }), /alpha lies between 0 and 1/);
+    assert.throws(
+      () => startJudge({ alpha: 0.05, failureLimit: out }),
+      /a failure limit lies between 0 and 1/,
+    );
+  }
 });
