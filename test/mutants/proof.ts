@@ -3,7 +3,7 @@
 //   [-- --files packages/policy/src/backoff.ts …] [-- --concurrency 2] [-- --list] [-- --save]
 // --files takes paths or globs; --list prints each mutant that no test noticed.
 import { globSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -82,6 +82,7 @@ const report = [
   `Made by \`npm run proof:mutants -- --save\`, in ${seconds.toFixed(0)} s. Machine: ${describeMachine()}.`,
   '',
   ...rooms.flatMap((room) => [`## ${room}`, '', tableOf(room, of(room)), '']),
+  await readFile(new URL('survivors.md', import.meta.url), 'utf8'),
 ].join('\n');
 process.stdout.write(report);
 if (values.list) process.stdout.write(`${listUnnoticed(mutants).join('\n')}\n`);

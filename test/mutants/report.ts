@@ -14,10 +14,12 @@ interface Tally {
   readonly survived: number;
   /** No test runs that place; counted as not noticed. */
   readonly uncovered: number;
+  /** The tests could not even be loaded with it; told, and left out of the score. */
+  readonly unloadable: number;
 }
 
 /** In percent, of mutants that a test noticed; 100 where there was nothing to change. */
-export function scoreOf({ killed, timedOut, survived, uncovered }: Omit<Tally, 'name'>): number {
+export function scoreOf({ killed, timedOut, survived, uncovered }: Tally): number {
   const all = killed + timedOut + survived + uncovered;
   return all === 0 ? 100 : ((killed + timedOut) / all) * 100;
 }
@@ -30,20 +32,21 @@ export function tallyOf(name: string, mutants: readonly Mutant[]): Tally {
     timedOut: count('Timeout'),
     survived: count('Survived'),
     uncovered: count('NoCoverage'),
+    unloadable: count('RuntimeError'),
   };
 }
 
 /** The table of one room, its sum last. */
 export function tableOf(room: string, mutants: readonly Mutant[]): string {
-  const byFile = Map.groupBy(mutants, (m) => m.fileName.slice(m.fileName.indexOf(room)));
-  const files = [...byFile].map(([file, own]) => tallyOf(`\`${file.slice(room.length + 1)}\``, own));
+  const byFile = Map.groupBy(mutants, (m) => pathOf(m).slice(room.length + 1));
+  const files = [...byFile].map(([file, own]) => tallyOf(`\`${file}\``, own));
   files.sort((a, b) => (a.name < b.name ? -1 : 1));
   return [
-    '| file | score | killed | timeout | survived | no coverage |',
-    '| --- | --- | --- | --- | --- | --- |',
+    '| file | score | killed | timeout | survived | no coverage | not loadable |',
+    '| --- | --- | --- | --- | --- | --- | --- |',
     ...[...files, tallyOf('**all**', mutants)].map(
       (t) =>
-        `| ${t.name} | ${scoreOf(t).toFixed(1)} % | ${t.killed} | ${t.timedOut} | ${t.survived} | ${t.uncovered} |`,
+        `| ${t.name} | ${scoreOf(t).toFixed(1)} % | ${t.killed} | ${t.timedOut} | ${t.survived} | ${t.uncovered} | ${t.unloadable} |`,
     ),
   ].join('\n');
 }
@@ -52,9 +55,15 @@ export function tableOf(room: string, mutants: readonly Mutant[]): string {
 export function listUnnoticed(mutants: readonly Mutant[]): string[] {
   return mutants
     .filter((m) => m.status === 'Survived' || m.status === 'NoCoverage')
-    .map(({ fileName, location, mutatorName, replacement }) => {
-      const { line, column } = location.start;
-      const instead = (replacement ?? '').replaceAll(/\s+/g, ' ').slice(0, 90);
-      return `${fileName}:${line}:${column} ${mutatorName} -> ${instead}`;
+    .map((m) => {
+      const { line, column } = m.location.start;
+      const instead = m.replacement.replaceAll(/\s+/g, ' ').slice(0, SHOWN_MAX);
+      return `${pathOf(m)}:${line}:${column} ${m.mutatorName} -> ${instead}`;
     });
+}
+const SHOWN_MAX = 90;
+
+/** From the room on. */
+function pathOf({ fileName }: Mutant): string {
+  return fileName.slice(fileName.indexOf('packages/'));
 }
