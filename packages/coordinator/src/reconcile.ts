@@ -25,10 +25,7 @@ export async function reconcileRuns(
   const silentLeases = leases.filter(
     (l) =>
       l.state === 'expired_unconfirmed' ||
-      (l.state !== 'granted' &&
-        (l.expiresAtMs ?? nowMs) <= nowMs &&
-        !ours.has(l.holder) &&
-        !isHolding(slots, l.holder)),
+      (l.state !== 'granted' && (l.expiresAtMs ?? nowMs) <= nowMs && !isHolding(slots, l.holder)),
   );
   const silent = new Set([...silentSlots.map((s) => s.holder ?? ''), ...silentLeases.map((l) => l.holder)]);
   const suspectsNow = new Set<string>();

@@ -135,6 +135,20 @@ test('a guard is broken at its threshold and above, and not below', () => {
   assert.equal(reading(near, 'error_share')?.broken, false);
 });
 
+test('evidence of just the threshold breaks it', () => {
+  // A share of alpha whose threshold is 32, and evidence of exactly that: both without a rounding.
+  const state = startJudge({ ...OPTIONS, alpha: 5 / 64 });
+  const logWealth = state.errorShare.logWealth.map(() => Math.log(32));
+  const errorShare = { ...state.errorShare, logWealth };
+  const at = { ...state, errorShare, errorSessions: { stable: 0, candidate: ERROR_SESSIONS_MIN } };
+  assert.deepEqual(reading(at, 'error_share'), {
+    guard: 'error_share',
+    evidence: 32,
+    threshold: 32,
+    broken: true,
+  });
+});
+
 test('errors at a weight of 0 or 1 leave the error share and its sessions alone', () => {
   const state = judged([error({ weight: 1 }), error({ weight: 0, arm: 'stable' })]);
   assert.deepEqual(state.errorSessions, { stable: 0, candidate: 0 });
