@@ -59,6 +59,14 @@ test('while it trains its run is cancelled, and followed until that is confirmed
   world.assertAllGivenBack();
 });
 
+test('a run that somebody else cancelled at Reactor Core is cancelled here, too', async () => {
+  const world = await new World().wake();
+  const id = await world.train();
+  await world.hear(id, 1, 'cancelled');
+  assert.equal(world.job(id).state, 'cancelled');
+  world.assertAllGivenBack();
+});
+
 test('while it gives way: its checkpoint is confirmed, and it does not come back', async () => {
   const world = await new World().wake();
   const id = await world.train('embedding');

@@ -45,7 +45,6 @@ export class MemoryStore implements CoordinatorStore {
   readonly failing = new Set<Call>();
   /** Each call but `load`, in order, with what it was about. */
   readonly calls: string[] = [];
-  #lastToken = 0;
 
   constructor({ slots = 1 }: { slots?: number } = {}) {
     this.slots = Array.from({ length: slots }, (_, slot) => ({
@@ -82,11 +81,11 @@ export class MemoryStore implements CoordinatorStore {
   takeSlot(jobId: string, slot: number, reason: string, nowMs: number): Promise<boolean> {
     return this.#write('takeSlot', jobId, () => {
       const job = this.jobs.get(jobId);
-      if (job === undefined || this.slots[slot]?.holder !== null) return false;
-      const [token, leaseId] = [this.#lastToken + 1, `lease-${this.leases.size + 1}`];
+      const free = this.slots[slot];
+      if (job === undefined || free?.holder !== null) return false;
+      const [token, leaseId] = [free.token + 1, `lease-${this.leases.size + 1}`];
       const taken = { slot, token, leaseId, waitingSinceMs: nowMs, notBeforeMs: null, reason };
       if (!this.#move(jobId, 'waiting_for_memory', taken)) return false;
-      this.#lastToken = token;
       this.slots[slot] = { slot, holder: jobId, token, expiresAtMs: nowMs + SLOT_TTL_MS };
       const lease = { leaseId, holder: jobId, need: job.need, expiresAtMs: null, reason: '' };
       this.leases.set(leaseId, { ...lease, state: 'requested' });

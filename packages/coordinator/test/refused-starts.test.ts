@@ -1,6 +1,8 @@
 // What Reactor Core's refusal to start a run means for the job, and for those behind it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { CoordinatorEvent } from '../src/index.ts';
+import { MemoryStore } from './memory-store.ts';
 import { START_MS, World } from './world.ts';
 
 const refusal = (world: World, jobId: string, over: object = {}) =>
@@ -78,6 +80,15 @@ test('a refusal under an older token, or of a job that runs by now, is history',
   assert.deepEqual(world.errors, []);
 });
 
+test('with two slots, whose tokens may be alike, only the job that was named goes back', async () => {
+  const world = await new World(new MemoryStore({ slots: 2 })).wake();
+  const first = await world.submit();
+  const second = await world.submit({ model_type: 'vision' });
+  assert.equal(world.token(first), world.token(second));
+  await world.tell(refusal(world, second, { final: true }));
+  assert.deepEqual([world.job(first).state, world.job(second).state], ['starting', 'failed']);
+});
+
 test('an acceptance under an older token starts nothing', async () => {
   const world = await new World().wake();
   const id = await world.submit();
@@ -86,24 +97,36 @@ test('an acceptance under an older token starts nothing', async () => {
   assert.deepEqual(world.work.start, [id]);
 });
 
-test('an acceptance that is still unread keeps the start from being asked for again', async () => {
-  const world = await new World().wake();
-  const id = await world.submit();
+/** What is started and followed in each round when this comes in while the first one is being decided. */
+async function meanwhile(world: World, event: CoordinatorEvent): Promise<readonly number[][]> {
   let told = false;
   const { store } = world;
   const load = store.load.bind(store);
   store.load = () => {
-    if (!told) world.coordinator.post({ type: 'run_started', jobId: id, token: world.token(id) });
+    if (!told) world.coordinator.post(event);
     told = true;
     return load();
   };
   const before = world.performed.length;
   await world.tell({ type: 'look' });
-  assert.deepEqual(
-    world.performed.slice(before).map((w) => [w.start.length, w.follow.length]),
-    [
-      [0, 0],
-      [0, 1],
-    ],
-  );
+  return world.performed.slice(before).map((w) => [w.start.length, w.follow.length]);
+}
+
+test('an acceptance that is still unread keeps the start from being asked for again', async () => {
+  const world = await new World().wake();
+  const jobId = await world.submit();
+  const accepted = { type: 'run_started', jobId, token: world.token(jobId) } as const;
+  assert.deepEqual(await meanwhile(world, accepted), [
+    [0, 0],
+    [0, 1],
+  ]);
+});
+
+test('a cancel that is still unread does not: no answer to the start has come', async () => {
+  const world = await new World().wake();
+  const jobId = await world.submit();
+  assert.deepEqual(await meanwhile(world, { type: 'cancel', jobId }), [
+    [1, 0],
+    [1, 0],
+  ]);
 });

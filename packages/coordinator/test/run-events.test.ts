@@ -14,6 +14,7 @@ test('progress is kept as it was told; figures that are not there stay unknown',
   await world.hear(id, 2, 'status', { ...RUNNING, epoch: 4, loss: null, accuracy: 'none' });
   assert.deepEqual(world.job(id).progress, { epoch: 4, totalEpochs: 10, loss: null, accuracy: null });
   assert.deepEqual([world.job(id).state, world.job(id).runCursor], ['training', 2]);
+  assert.deepEqual(world.work.follow, [id], 'its reader reads on');
 });
 
 test('a checkpoint, an accepted run, and words of a newer Reactor Core change nothing but the place in the stream', async () => {
