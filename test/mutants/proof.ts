@@ -26,13 +26,16 @@ const TIMEOUT_MS = 15_000;
 
 const { values, positionals } = parseArgs({
   options: {
-    files: { type: 'string', multiple: true, default: ROOMS.map((room) => `${room}/src/**/*.ts`) },
+    files: { type: 'string', multiple: true, default: [] },
     concurrency: { type: 'string', default: '2' },
     list: { type: 'boolean', default: false },
     save: { type: 'boolean', default: false },
   },
   allowPositionals: true,
 });
+const some = [...values.files, ...positionals];
+if (values.save && some.length > 0)
+  throw new Error('only the whole of it is saved: --save goes without --files');
 
 /** Tests read the code of their own room by its path, and so the mutated one; that of another room is the real one. */
 async function runMutants(mutate: readonly string[]): Promise<readonly Mutant[]> {
@@ -72,7 +75,9 @@ async function compiledOnce<T>(work: () => Promise<T>): Promise<T> {
 }
 
 const startedAt = performance.now();
-const mutants = await compiledOnce(() => runMutants([...values.files, ...positionals]));
+const mutants = await compiledOnce(() =>
+  runMutants(some.length > 0 ? some : ROOMS.map((room) => `${room}/src/**/*.ts`)),
+);
 const seconds = (performance.now() - startedAt) / 1000;
 const of = (room: string): Mutant[] => mutants.filter((m) => m.fileName.includes(`${room}/src/`));
 const rooms = ROOMS.filter((room) => of(room).length > 0);
