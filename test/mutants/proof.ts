@@ -5,7 +5,7 @@
 import { globSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Stryker } from '@stryker-mutator/core';
@@ -74,6 +74,8 @@ async function compiledOnce<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+// Tests are run by whatever `node` is found first; it has to be this one, which reads TypeScript.
+process.env['PATH'] = [dirname(process.execPath), process.env['PATH']].join(delimiter);
 const startedAt = performance.now();
 const mutants = await compiledOnce(() =>
   runMutants(some.length > 0 ? some : ROOMS.map((room) => `${room}/src/**/*.ts`)),

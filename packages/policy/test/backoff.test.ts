@@ -48,4 +48,5 @@ test('refuses what is no attempt or no unit', () => {
 test('a base of nothing is no wait, also where 2^attempt is beyond all numbers', () => {
   assert.equal(backoffMs({ attempt: 5_000, baseMs: 0, maxMs: 1000, unit: 0.5 }), 0);
   assert.equal(backoffMs({ attempt: 5_000, baseMs: 1, maxMs: 1000, unit: 0.5 }), 500);
+  assert.equal(backoffMs({ attempt: 0, baseMs: 1, maxMs: 0, unit: 0.5 }), 0, 'a cap of nothing, too');
 });
