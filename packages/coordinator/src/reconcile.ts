@@ -21,7 +21,7 @@ export async function reconcileRuns(
   const ours = new Set(state.jobs.map((j) => j.jobId));
   const live = new Set(runs.filter((r) => !isTerminal(RUN_LIFECYCLE, r.state)).map((r) => r.job_id));
   const suspectsNow = new Set<string>();
-  for (const silent of silentOf(state, ours, nowMs)) {
+  for (const silent of silentOf(state, nowMs)) {
     if (ours.has(silent.holder) || live.has(silent.holder)) continue;
     for (const name of namesOf(silent)) if (!suspects.has(name)) suspectsNow.add(name);
     const confirmed = confirmedOf(silent, suspects);
@@ -31,7 +31,7 @@ export async function reconcileRuns(
 }
 
 /** By holder. */
-function silentOf({ slots, leases }: StoredState, ours: ReadonlySet<string>, nowMs: number): Silent[] {
+function silentOf({ slots, leases }: StoredState, nowMs: number): Silent[] {
   const holding = new Set(slots.flatMap((s) => (s.holder === null ? [] : [s.holder])));
   const silentSlots = slots.filter(
     (s) => s.holder !== null && s.expiresAtMs !== null && s.expiresAtMs <= nowMs,
@@ -39,10 +39,7 @@ function silentOf({ slots, leases }: StoredState, ours: ReadonlySet<string>, now
   const silentLeases = leases.filter(
     (l) =>
       l.state === 'expired_unconfirmed' ||
-      (l.state !== 'granted' &&
-        (l.expiresAtMs ?? nowMs) <= nowMs &&
-        !ours.has(l.holder) &&
-        !holding.has(l.holder)),
+      (l.state !== 'granted' && (l.expiresAtMs ?? nowMs) <= nowMs && !holding.has(l.holder)),
   );
   const holders = new Set([...silentSlots.map((s) => s.holder ?? ''), ...silentLeases.map((l) => l.holder)]);
   return [...holders].map((holder) => ({

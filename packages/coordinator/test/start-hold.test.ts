@@ -27,4 +27,9 @@ test('a clock that was set back holds for no longer than was meant', () => {
   const hold = new StartHold();
   hold.refused(busy, 1_000_000);
   assert.equal(hold.reason(0), null);
+  const longest = { ...busy, retryAfterMs: 60_000 };
+  hold.started();
+  hold.refused(longest, 1_000_000);
+  assert.notEqual(hold.reason(1_000_000), null);
+  assert.equal(hold.reason(999_999), null);
 });

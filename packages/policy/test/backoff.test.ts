@@ -39,5 +39,14 @@ test('refuses what is no attempt or no unit', () => {
   const good = { attempt: 0, baseMs: 1, maxMs: 1, unit: 0 };
   assert.throws(() => backoffMs({ ...good, attempt: -1 }), /attempt/);
   assert.throws(() => backoffMs({ ...good, unit: 1 }), /unit/);
+  assert.throws(() => backoffMs({ ...good, attempt: 0.5 }), /attempt/);
+  assert.throws(() => backoffMs({ ...good, unit: -0.1 }), /unit/);
   assert.throws(() => backoffMs({ ...good, baseMs: -1 }), /negative/);
+  assert.throws(() => backoffMs({ ...good, maxMs: -1 }), /negative/);
+});
+
+test('a base of nothing is no wait, also where 2^attempt is beyond all numbers', () => {
+  assert.equal(backoffMs({ attempt: 5_000, baseMs: 0, maxMs: 1000, unit: 0.5 }), 0);
+  assert.equal(backoffMs({ attempt: 5_000, baseMs: 1, maxMs: 1000, unit: 0.5 }), 500);
+  assert.equal(backoffMs({ attempt: 0, baseMs: 1, maxMs: 0, unit: 0.5 }), 0, 'a cap of nothing, too');
 });

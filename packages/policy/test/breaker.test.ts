@@ -29,6 +29,18 @@ describe('the breaker itself', () => {
     assert.equal(after(60).openUntilMs, NOW + HOUR);
   });
 
+  test('it takes a failure to open one', () => {
+    const none = { ...BREAKER, failures: 0 };
+    assert.throws(() => afterFailure(null, failed, NOW, none), /a breaker opens after at least one failure/);
+    assert.equal(afterFailure(null, failed, NOW, { ...BREAKER, failures: 1 }).openUntilMs, NOW + 60_000);
+  });
+
+  test('with the longest time of all still before it, it is open', () => {
+    const longest = { ...after(3), openUntilMs: NOW + HOUR };
+    assert.equal(breakerState(longest, NOW, BREAKER), 'open');
+    assert.equal(breakerState(longest, NOW - 1, BREAKER), 'half_open');
+  });
+
   test('a clock that was set back holds it open for no longer than it ever is', () => {
     assert.equal(breakerState(after(3), NOW - 2 * HOUR, BREAKER), 'half_open');
   });
@@ -83,6 +95,9 @@ describe('the queue behind it', () => {
 
   test('closed, with failures too few to open it, it holds nobody back', () => {
     assert.deepEqual(taken(after(2), NOW).toSorted(), ['a', 'v']);
+    const threeSlots = [0, 1, 2].map((slot) => ({ slot, holder: null }));
+    const s = snapshot({ jobs, slots: threeSlots, breakers: [after(2)] });
+    assert.deepEqual(kinds(s), ['take_slot', 'take_slot', 'take_slot']);
     assert.deepEqual(kinds(snapshot({ breakers: [after(2)] })), []);
   });
 });

@@ -125,7 +125,21 @@ test('a candidate that cannot be served goes back, whatever else', () => {
 test('without automatic rollback a broken guard holds it for a person', () => {
   const decision = decideRollout(look({ judge: BROKEN_SHARE, autoRollback: false }));
   assert.equal(decision.go, 'hold');
-  assert.match(reasonOf(decision), /Automatic rollback is off/);
+  assert.match(
+    reasonOf(decision),
+    /^Of 30 sessions .* %\. Automatic rollback is off: roll back, or promote it anyway\.$/,
+  );
+});
+
+test('a step that is not of the plan is a mistake of the program', () => {
+  assert.throws(() => decideRollout(look({ stepIndex: 5 })), /the step is one of the plan/);
+});
+
+test('a strategy that is not built says what to use instead', () => {
+  const plan = { strategy: 'canary', steps: STEPS, initialPercentage: 10, gradual: true } as const;
+  assert.throws(() => planSteps(plan), {
+    message: 'The strategy canary is not built yet. Use gradual_rollout or immediate.',
+  });
 });
 
 test('a paused rollout never goes on by itself, but goes back', () => {

@@ -121,6 +121,7 @@ test('where the assignment was not by chance, nothing changes', () => {
     assert.deepEqual(observeErrorShare(state, { arm: 'stable', weight }), state);
   }
   assert.throws(() => observeErrorShare(state, { arm: 'stable', weight: 1.1 }), /weight/);
+  assert.throws(() => observeErrorShare(state, { arm: 'stable', weight: -0.1 }), /weight/);
   assert.throws(() => startErrorShare({ toleratedRiskRatio: 0 }), /positive/);
 });
 

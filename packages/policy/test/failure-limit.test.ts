@@ -98,5 +98,8 @@ test('large counts stay finite in logarithms', () => {
 test('impossible counts are refused', () => {
   assert.throws(() => evidence(3, 2, 0.1), /failures/);
   assert.throws(() => evidence(0.5, 2, 0.1), /failures/);
-  assert.throws(() => evidence(1, 2, 0), /limit/);
+  assert.throws(() => evidence(-1, 2, 0.1), /failures/);
+  assert.throws(() => evidence(1, 2.5, 0.1), /failures/);
+  for (const limit of [-0.1, 0, 1, 1.1])
+    assert.throws(() => evidence(1, 2, limit), /a failure limit lies between 0 and 1/);
 });

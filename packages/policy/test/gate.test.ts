@@ -90,6 +90,15 @@ test('both tails of the sign test together are one, less what they share', () =>
 
 test('counts that contradict each other are refused', () => {
   assert.throws(() => decideGate({ ...counts(1, 2), candidateCorrect: 3 }), /both sides/);
-  assert.throws(() => decideGate({ ...counts(1, 2), rows: 3 }), /rows/);
+  // Eleven that the candidate had right, and two that only the champion had: thirteen rows at least.
+  assert.throws(() => decideGate({ ...counts(1, 2), rows: 12 }), /no more correct answers than rows/);
+  assert.equal(decideGate({ ...counts(1, 2), rows: 13 }).pass, true);
   assert.throws(() => decideGate({ ...counts(1, 2), rows: 20.5 }), /whole/);
+  assert.throws(() => decideGate({ ...counts(1, 2), candidateOnly: -1, candidateCorrect: 9 }), /whole/);
+  assert.throws(
+    () => decideGate({ ...counts(3, 3), candidateCorrect: 2, championCorrect: 2 }),
+    /more correct/,
+  );
+  for (const failures of [0, 1.5])
+    assert.throws(() => decideGateFailure(failures, 'x'), /a failure has happened/);
 });

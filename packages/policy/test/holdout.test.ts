@@ -18,6 +18,16 @@ test('nothing new, or too little of anything: no gate', () => {
   assert.equal(gateRows({ labelled: 0, fresh: 0, percent: 10 }), 0);
 });
 
+test('fifty labelled inputs are enough for a gate', () => {
+  assert.equal(gateRows({ labelled: 50, fresh: 50, percent: 10 }), 5);
+});
+
+test('there are never more fresh inputs than labelled ones, nor fewer than none', () => {
+  const told = /fresh inputs are labelled inputs/;
+  assert.throws(() => gateRows({ labelled: 100, fresh: 101, percent: 10 }), told);
+  assert.throws(() => gateRows({ labelled: 100, fresh: -1, percent: 10 }), told);
+});
+
 test('never more than a third of the fresh, nor than the percentage', () => {
   const inputs = record({
     labelled: nat(100_000),

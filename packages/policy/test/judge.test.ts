@@ -135,6 +135,20 @@ test('a guard is broken at its threshold and above, and not below', () => {
   assert.equal(reading(near, 'error_share')?.broken, false);
 });
 
+test('evidence of just the threshold breaks it', () => {
+  // A share of alpha whose threshold is 32, and evidence of exactly that: both without a rounding.
+  const state = startJudge({ ...OPTIONS, alpha: 5 / 64 });
+  const logWealth = state.errorShare.logWealth.map(() => Math.log(32));
+  const errorShare = { ...state.errorShare, logWealth };
+  const at = { ...state, errorShare, errorSessions: { stable: 0, candidate: ERROR_SESSIONS_MIN } };
+  assert.deepEqual(reading(at, 'error_share'), {
+    guard: 'error_share',
+    evidence: 32,
+    threshold: 32,
+    broken: true,
+  });
+});
+
 test('errors at a weight of 0 or 1 leave the error share and its sessions alone', () => {
   const state = judged([error({ weight: 1 }), error({ weight: 0, arm: 'stable' })]);
   assert.deepEqual(state.errorSessions, { stable: 0, candidate: 0 });
@@ -227,6 +241,11 @@ test('nothing seen breaks nothing; options out of range are refused', () => {
       { guard: 'failure_limit', broken: false },
     ],
   );
-  assert.throws(() => startJudge({ alpha: 0, failureLimit: 0.05 }), /alpha/);
-  assert.throws(() => startJudge({ alpha: 0.05, failureLimit: 1 }), /limit/);
+  for (const out of [-0.1, 0, 1, 1.1]) {
+    assert.throws(() => startJudge({ alpha: out, failureLimit: 0.05 }), /alpha lies between 0 and 1/);
+    assert.throws(
+      () => startJudge({ alpha: 0.05, failureLimit: out }),
+      /a failure limit lies between 0 and 1/,
+    );
+  }
 });

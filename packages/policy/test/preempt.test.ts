@@ -69,6 +69,43 @@ describe('a training gives way', () => {
     assert.deepEqual(preempted(world([victim(), first({ need: need(14) })], { memory: used })), ['victim']);
   });
 
+  test('what a third one holds stays held', () => {
+    const third = lease({ leaseId: 'l3', holder: 'third', state: 'granted', need: need(30) });
+    const s = (gb: number) => world([victim(), first({ need: need(gb) })], { leases: [leaseOf(), third] });
+    assert.deepEqual(preempted(s(20)), ['victim']);
+    assert.deepEqual(preempted(s(21)), []);
+  });
+
+  test('one that has not begun to train has nothing to stop at', () => {
+    assert.deepEqual(preempted(world([victim({ state: 'starting' }), first()])), []);
+  });
+
+  test('for the first of the queue only: one behind it that needs less does not push in', () => {
+    const behind = job({ jobId: 'behind', priority: 'high' });
+    assert.deepEqual(preempted(world([victim(), first({ need: need(60) }), behind])), []);
+  });
+
+  test('not for one that has its memory already', () => {
+    const slots = [
+      { slot: 0, holder: 'victim' },
+      { slot: 1, holder: 'first' },
+    ];
+    const ready = first({ state: 'waiting_for_memory', slot: 1, leaseId: 'lf', waitingSinceMs: NOW });
+    const leases = [leaseOf(), lease({ leaseId: 'lf', holder: 'first', state: 'granted', need: need(1) })];
+    assert.deepEqual(kinds(world([victim(), ready], { slots, leases })), ['start']);
+  });
+
+  test('of those that are alike the first by name, whatever their order', () => {
+    const slots = [0, 1].map((slot) => ({ slot, holder: `t${slot}` }));
+    const [a, b] = [victim({ jobId: 't0', leaseId: 'l0' }), victim({ jobId: 't1', slot: 1, leaseId: 'l1' })];
+    const leases = [leaseOf({ leaseId: 'l0', holder: 't0' }), leaseOf({ leaseId: 'l1', holder: 't1' })];
+    for (const jobs of [
+      [a, b, first()],
+      [b, a, first()],
+    ])
+      assert.deepEqual(preempted(world(jobs, { slots, leases })), ['t0']);
+  });
+
   test('the lowest class first, then the one that loses the least', () => {
     const slots = [0, 1, 2].map((slot) => ({ slot, holder: `t${slot}` }));
     const training = (i: number, over: Partial<JobView>): JobView =>

@@ -42,4 +42,5 @@ test('once they are gone, no more go; the order given does not matter', () => {
     }),
   );
   assert.throws(() => expendableCheckpoints([], { kept: 0 }), /newest/);
+  assert.throws(() => expendableCheckpoints([], { kept: 1.5 }), /newest/);
 });

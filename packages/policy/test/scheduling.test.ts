@@ -2,7 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BYTES_PER_GB, PRIORITY_CLASSES, PRIORITY_RANK } from '@jarvis/contracts';
 import * as fc from 'fast-check';
-import { availableBytes, effectiveRank, type JobView, orderQueue, schedule } from '../src/index.ts';
+import {
+  availableBytes,
+  effectiveRank,
+  type JobView,
+  type LeaseView,
+  orderQueue,
+  schedule,
+} from '../src/index.ts';
 import { HOUR, job, kinds, lease, memory, need, NOW, snapshot } from './snapshots.ts';
 
 describe('order', () => {
@@ -26,6 +33,20 @@ describe('order', () => {
         const rank = effectiveRank(job({ priority, submittedAtMs: NOW - waitedMs }), NOW, HOUR);
         assert.equal(rank, waitedMs >= HOUR ? Math.max(0, base - 1) : base);
       }),
+    );
+  });
+
+  test('aging lifts at its very moment, and not before', () => {
+    const waited = (ms: number) => effectiveRank(job({ submittedAtMs: NOW - ms }), NOW, HOUR);
+    assert.equal(waited(HOUR - 1), PRIORITY_RANK.high);
+    assert.equal(waited(HOUR), PRIORITY_RANK.critical);
+  });
+
+  test('jobs that are equal in all else go by their names', () => {
+    const jobs = ['b', 'd', 'a', 'c'].map((jobId) => job({ jobId }));
+    assert.deepEqual(
+      orderQueue(jobs, NOW, HOUR).map((j) => j.jobId),
+      ['a', 'b', 'c', 'd'],
     );
   });
 
@@ -88,6 +109,40 @@ describe('memory', () => {
     assert.deepEqual(decisions, ['grant_lease', 'drain']);
   });
 
+  test('what does not fit keeps nothing from a smaller one behind it', () => {
+    const leases = [30, 30, 20].map((gb, i) => lease({ leaseId: `l${i}`, holder: `h${i}`, need: need(gb) }));
+    const decisions = schedule(snapshot({ leases }));
+    assert.deepEqual(
+      decisions.map((d) => ('leaseId' in d ? `${d.type} ${d.leaseId}` : d.type)),
+      ['grant_lease l0', 'drain l1', 'grant_lease l2'],
+    );
+  });
+
+  test('a granted lease expires at its time and not before; one that was not granted, or has no time, does not', () => {
+    const expires = (over: Partial<LeaseView>): boolean =>
+      kinds(snapshot({ leases: [lease(over)] })).includes('expire_lease');
+    assert.ok(expires({ state: 'granted', expiresAtMs: NOW }));
+    assert.ok(!expires({ state: 'granted', expiresAtMs: NOW + 1 }));
+    assert.ok(!expires({ state: 'granted', expiresAtMs: null }));
+    assert.ok(!expires({ state: 'requested', expiresAtMs: NOW - 1 }));
+  });
+
+  test('the lease of a job is neither refused nor explained: the job is', () => {
+    const slots = [{ slot: 0, holder: 'j1' }];
+    const waits = job({ state: 'waiting_for_memory', leaseId: 'l1', slot: 0, waitingSinceMs: NOW });
+    const types = (gb: number) =>
+      schedule(
+        snapshot({
+          jobs: [{ ...waits, need: need(gb) }],
+          slots,
+          leases: [lease({ need: need(gb) })],
+          memory: memory({ prime: null }),
+        }),
+      ).map((d) => d.type);
+    assert.deepEqual(types(51), ['explain']);
+    assert.deepEqual(types(65), ['requeue', 'explain']);
+  });
+
   test('an expired lease keeps its memory until it is confirmed', () => {
     const leases = [
       lease({ leaseId: 'a', state: 'granted', expiresAtMs: NOW - 1 }),
@@ -144,6 +199,19 @@ describe('slots', () => {
     assert.deepEqual(
       decisions.filter((d) => d.type === 'take_slot').map((d) => d.jobId),
       ['b'],
+    );
+  });
+
+  test('who takes a slot is not told why it waits; the next one is', () => {
+    const alone = schedule(snapshot({ jobs: [job()] }));
+    assert.deepEqual(
+      alone.map((d) => d.type),
+      ['take_slot'],
+    );
+    const both = schedule(snapshot({ jobs: [job(), job({ jobId: 'j2', submittedAtMs: NOW })] }));
+    assert.deepEqual(
+      both.map((d) => ('jobId' in d ? `${d.type} ${d.jobId}` : d.type)),
+      ['take_slot j1', 'explain j2'],
     );
   });
 

@@ -34,7 +34,8 @@ test('data is a patch, configuration a minor, labels a major version', () => {
       assert.equal(nextVersion(latest, 'labels'), `v${a + 1}.0.0`);
     }),
   );
-  assert.throws(() => nextVersion('1.2.3', 'data'), /is a version/);
+  for (const other of ['1.2.3', 'xv1.2.3', 'v1.2.3-rc1', 'v1.2', 'v1.x.3'])
+    assert.throws(() => nextVersion(other, 'data'), new RegExp(`${other} is a version`));
 });
 
 test('labels weigh more than configuration, and configuration more than data', () => {
@@ -57,4 +58,33 @@ test('the order of labels and of settings is no change', () => {
       assert.equal(describeChange(manifest(labels, config), manifest(labels, more)), 'configuration');
     }),
   );
+});
+
+test('a label that stands twice is one label', () => {
+  assert.equal(describeChange(manifest(['no', 'yes'], {}), manifest(['yes', 'no', 'no'], {})), 'data');
+});
+
+test('labels that only look alike when strung together are others', () => {
+  assert.equal(describeChange(manifest(['a,b'], {}), manifest(['a', 'b'], {})), 'labels');
+  assert.equal(describeChange(manifest(['ab'], {}), manifest(['a', 'b'], {})), 'labels');
+});
+
+test('a setting that is not set is the same as none; null is a value', () => {
+  assert.equal(describeChange(manifest([], { a: undefined }), manifest([], {})), 'data');
+  assert.equal(describeChange(manifest([], { a: null }), manifest([], {})), 'configuration');
+});
+
+test('settings differ at any depth, in lists by their order, and by their names', () => {
+  const same = (a: unknown, b: unknown) =>
+    describeChange(manifest([], { a }), manifest([], { a: b })) === 'data';
+  assert.ok(same({ x: { y: 1, z: 2 } }, { x: { z: 2, y: 1 } }));
+  assert.ok(same([{ y: 1, z: 2 }], [{ z: 2, y: 1 }]));
+  assert.ok(!same({ x: { y: 1 } }, { x: { y: 2 } }));
+  assert.ok(!same({ y: 1 }, { z: 1 }));
+  assert.ok(!same([1, 2], [2, 1]));
+  assert.ok(!same([1, 2], [12]));
+  assert.ok(!same([], {}));
+  assert.ok(!same({ 0: 1 }, [1]));
+  assert.ok(!same(null, 'null'));
+  assert.ok(!same({ a: 1, b: 2 }, { 'a":1,"b': 2 }));
 });

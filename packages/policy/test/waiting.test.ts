@@ -1,7 +1,7 @@
 // How long a job may wait, and what it is told meanwhile.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { schedule } from '../src/index.ts';
+import { type JobView, type LeaseView, schedule, type SchedulingSnapshot } from '../src/index.ts';
 import { job, kinds, lease, need, NOW, snapshot, told } from './snapshots.ts';
 
 describe('the longest wait', () => {
@@ -45,6 +45,11 @@ describe('who waited for memory in vain', () => {
     assert.equal(back?.type === 'requeue' ? back.notBeforeMs : 0, NOW + 30_000);
   });
 
+  test('not one whose memory is there, while it is only Reactor Core that is away', () => {
+    const leases = [lease({ state: 'granted' })];
+    assert.deepEqual(kinds({ ...world, leases, reactorAway: 'it does not answer' }), []);
+  });
+
   test('not a moment before', () => {
     const jobs = [{ ...waits, waitingSinceMs: NOW - 299_999 }];
     assert.deepEqual(kinds({ ...world, jobs }), []);
@@ -74,6 +79,26 @@ describe('what a job in the queue is told', () => {
     );
   });
 
+  test('that a slot is free for the next, or only of those that are held who holds them', () => {
+    const two = [job({ jobId: 'a' }), job({ jobId: 'b', submittedAtMs: NOW })];
+    assert.equal(
+      told(snapshot({ jobs: two }), 'b'),
+      'number 1 in the queue; it takes the next slot that is free',
+    );
+    const slots = [...busy.slots, { slot: 1, holder: null }];
+    assert.equal(
+      told(snapshot({ ...busy, slots }), 'b'),
+      'number 1 in the queue; the slot is held by busy (vision, training); its turn comes when that ends',
+    );
+  });
+
+  test('what the holder does, in plain words', () => {
+    const waits = job({ jobId: 'w', state: 'waiting_for_memory', leaseId: 'l1', waitingSinceMs: NOW });
+    const slots = [{ slot: 0, holder: 'w' }];
+    const s = snapshot({ jobs: [waits, job()], slots, leases: [lease({ holder: 'w' })] });
+    assert.match(told(s, 'j1'), /held by w \(nlu, waiting for memory\)/);
+  });
+
   test('when it is tried again; that Reactor Core is away', () => {
     const retry = job({ notBeforeMs: NOW + 1000 });
     assert.equal(
@@ -94,5 +119,42 @@ describe('what a job in the queue is told', () => {
     const far = 'more than 100 jobs are before it in the queue; its turn comes after theirs';
     assert.equal(told(s, 'j100'), far);
     assert.equal(told({ ...s, slots: [{ slot: 0, holder: 'another' }] }, 'j100'), far);
+  });
+});
+
+describe('who gives its slot to a higher class', () => {
+  const waits = (jobId: string, priority: JobView['priority'], slot: number): JobView =>
+    job({ jobId, priority, slot, state: 'waiting_for_memory', leaseId: `l-${jobId}`, waitingSinceMs: NOW });
+  const asks = (holder: string): LeaseView =>
+    lease({ leaseId: `l-${holder}`, holder, state: 'draining', need: need(60) });
+  const higher = job({ jobId: 'n', priority: 'critical' });
+  const back = (s: SchedulingSnapshot): string[] =>
+    schedule(s).flatMap((d) => (d.type === 'requeue' ? [d.jobId] : []));
+
+  test('nobody, while another slot is free', () => {
+    const slots = [
+      { slot: 0, holder: 'w' },
+      { slot: 1, holder: null },
+    ];
+    const s = snapshot({ jobs: [waits('w', 'low', 0), higher], slots, leases: [asks('w')] });
+    assert.deepEqual(kinds(s), ['take_slot']);
+  });
+
+  test('the lowest class of those that wait, whatever their order', () => {
+    const slots = [0, 1].map((slot) => ({ slot, holder: `w${slot}` }));
+    const leases = [asks('w0'), asks('w1')];
+    const of = (a: JobView['priority'], b: JobView['priority']) =>
+      back(snapshot({ jobs: [waits('w0', a, 0), waits('w1', b, 1), higher], slots, leases }));
+    assert.deepEqual(of('normal', 'low'), ['w1']);
+    assert.deepEqual(of('low', 'normal'), ['w0']);
+  });
+
+  test('each is judged by its own lease', () => {
+    const slots = [0, 1].map((slot) => ({ slot, holder: `w${slot}` }));
+    const leases = [asks('w0'), { ...asks('w1'), state: 'expired_unconfirmed' as const }];
+    assert.deepEqual(
+      back(snapshot({ jobs: [waits('w0', 'low', 0), waits('w1', 'low', 1)], slots, leases })),
+      ['w1'],
+    );
   });
 });
