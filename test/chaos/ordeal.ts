@@ -70,8 +70,7 @@ async function hurt(options: OrdealOptions, { system, plan, watch }: Scene): Pro
   system.up();
   const workload = startWorkload(system, seededRandom(seed));
   await untilFired(plan, options);
-  const pending = plan.pending();
-  say(`${options.failpoints.length - pending.length} of ${options.failpoints.length} steps taken`);
+  say(`${options.failpoints.length - plan.pending().length} of ${options.failpoints.length} steps taken`);
   await untilUp(system, UP_LIMIT_MS);
   const kills = await killAtRandom(system, seededRandom(seed + 1), options.kills, (done) => {
     if (done % 25 === 0) say(`${done} of ${options.kills} kills`);
@@ -86,6 +85,7 @@ async function hurt(options: OrdealOptions, { system, plan, watch }: Scene): Pro
   if (exitCode !== 0) broken.push(`jarvis down ended with ${exitCode}`);
   const left = await orphans(() => system.processes());
   if (left.length > 0) broken.push(`processes ${left.join(', ')} were left`);
+  const pending = plan.pending();
   return {
     ...findings,
     broken: [...findings.broken, ...broken],

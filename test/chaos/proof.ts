@@ -2,7 +2,7 @@
 // over all processes, while jobs of all classes run and people use the assistant; on SQLite, then on Postgres. Exit code 1
 // when anything did not hold.
 //   [-- --engine SQLite|Postgres] [-- --kills 300] [-- --hangs 10] [-- --seed 1] [-- --no-failpoints]
-//   [-- --limit SECONDS] [-- --save]
+//   [-- --limit SECONDS] [-- --steps core.job.end,core.job.preempt] [-- --save]
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -47,15 +47,24 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     'no-failpoints': { type: 'boolean', default: false },
     limit: { type: 'string', default: '900' },
+    /** Only kills at these; nothing hangs, no reply is lost. */
+    steps: { type: 'string' },
     save: { type: 'boolean', default: false },
   },
 });
 const seed = Number(values.seed);
 const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
-const failpoints: readonly FailpointEntry[] = values['no-failpoints']
-  ? []
-  : [...everyFailpoint(), ...someHangs(seededRandom(seed + 2), Number(values.hangs)), ...everyLostReply()];
+const failpoints = chooseFailpoints();
+
+function chooseFailpoints(): readonly FailpointEntry[] {
+  if (values['no-failpoints']) return [];
+  const steps = values.steps?.split(',');
+  if (steps !== undefined) return everyFailpoint().filter((e) => 'step' in e && steps.includes(e.step));
+  const hangs = someHangs(seededRandom(seed + 2), Number(values.hangs));
+  return [...everyFailpoint(), ...hangs, ...everyLostReply()];
+}
+
 const engines = values.engine.map((name): Engine => {
   const engine = ENGINES.find((e) => e.toLowerCase() === name.toLowerCase());
   if (engine === undefined) throw new Error(`--engine is one of ${ENGINES.join(', ')}`);

@@ -242,24 +242,25 @@ async function submitJob(world: World): Promise<void> {
 
 /** Without a token: Reactor Core takes slot and memory itself. Busy is an answer, and it is asked again. */
 async function startRunAtReactor(world: World): Promise<void> {
+  const calledOff = world.random.unit() < CALLED_OFF_SHARE;
   const body = {
     job_id: nameOf(world, 'own-voice'),
     model_type: 'voice',
     experiences: batch(world, 'voice'),
-    epochs: 2,
+    // Long enough to be met while it trains.
+    epochs: calledOff ? 12 : 2,
   };
   const url = `${world.system.urls['reactor-core']}/api/training/start`;
   const { status, body: answer } = await post(url, body, {}, world.ended);
   if (status === 200) {
     world.account.ownRuns.push(body.job_id);
-    await stopSomeAtReactor(world, body.job_id);
+    if (calledOff) await callOff(world, body.job_id);
   } else if (status !== GAVE_UP)
     throw new Error(`a run was refused with ${status}: ${JSON.stringify(answer)}`);
 }
 
-/** Some are told to give way, and then called off while no trainer of theirs runs. */
-async function stopSomeAtReactor(world: World, jobId: string): Promise<void> {
-  if (world.random.unit() >= CALLED_OFF_SHARE) return;
+/** It is told to give way, and then called off while no trainer of its runs. */
+async function callOff(world: World, jobId: string): Promise<void> {
   const training = `${world.system.urls['reactor-core']}/api/training`;
   for (const how of ['preempt', 'cancel']) await post(`${training}/${how}/${jobId}`, {}, {}, world.ended);
 }
