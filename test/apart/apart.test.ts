@@ -86,7 +86,9 @@ test(
   async (t) => {
     const services = await makeServices(t);
     await begin(services);
-    await until('the judge to have heard all', async () => (await outboxPending(services, 'j-prime')) === 0);
+    // The one session that met the candidate: until it is judged, J-Prime may hold it and not have stored it yet.
+    await until('the judge to have heard of it', async () => (await judged(services)) === 1);
+    await until('the outbox to be empty', async () => (await outboxPending(services, 'j-prime')) === 0);
     const before = await judged(services);
     await services.kill('reactor-core');
     await services.kill('jarvis-core');
