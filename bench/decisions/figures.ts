@@ -1,6 +1,7 @@
 // Rates of each round, their medians and ratios, and the table of them.
 import { median } from '../shared/median.ts';
 import { spreadInWords } from '../shared/ratios.ts';
+import { type Setting, settingInWords } from '../shared/rounds.ts';
 
 export const PARTS = {
   policy: 'one cycle of the pure policy; a sort of the same jobs',
@@ -17,13 +18,6 @@ export interface Rate {
   /** Per second. */
   readonly ours: number;
   readonly bare: number;
-}
-
-export interface Setting {
-  readonly rounds: number;
-  readonly windowMs: number;
-  readonly machine: string;
-  readonly postgres: string;
 }
 
 export function reportOf(rates: readonly Rate[], setting: Setting): string {
@@ -55,7 +49,7 @@ export function reportOf(rates: readonly Rate[], setting: Setting): string {
     '| --- | --- | --- | --- | --- |',
     ...lines,
     '',
-    `${setting.rounds} rounds of ${setting.windowMs} ms for each. Postgres: ${setting.postgres}. Machine: ${setting.machine}.`,
+    settingInWords(setting),
     '',
   ].join('\n');
 }

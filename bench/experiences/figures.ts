@@ -2,6 +2,7 @@
 import type { Engine } from '../shared/bare-engine.ts';
 import { median } from '../shared/median.ts';
 import { spreadInWords } from '../shared/ratios.ts';
+import { type Setting, settingInWords, whole } from '../shared/rounds.ts';
 
 export interface Load {
   readonly callers: number;
@@ -24,13 +25,6 @@ export interface Rate extends Load {
   readonly bare: number;
 }
 
-export interface Setting {
-  readonly rounds: number;
-  readonly windowMs: number;
-  readonly machine: string;
-  readonly postgres: string;
-}
-
 export function reportOf(rates: readonly Rate[], setting: Setting): string {
   const lines = (['SQLite', 'Postgres'] as const).flatMap((engine) =>
     LOADS.flatMap((load) => {
@@ -38,7 +32,6 @@ export function reportOf(rates: readonly Rate[], setting: Setting): string {
         (r) => r.engine === engine && r.callers === load.callers && r.batch === load.batch,
       );
       if (of.length === 0) return [];
-      const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
       const cells = [
         engine,
         inWords(load),
@@ -61,7 +54,7 @@ export function reportOf(rates: readonly Rate[], setting: Setting): string {
     '| --- | --- | --- | --- | --- |',
     ...lines,
     '',
-    `${setting.rounds} rounds of ${setting.windowMs} ms for each. Postgres: ${setting.postgres}. Machine: ${setting.machine}.`,
+    settingInWords(setting),
     '',
   ].join('\n');
 }

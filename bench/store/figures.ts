@@ -1,6 +1,7 @@
 // Rates of each round, their medians and ratios, and the table of them.
 import { median } from '../shared/median.ts';
 import { spreadInWords } from '../shared/ratios.ts';
+import { type Setting, settingInWords, whole } from '../shared/rounds.ts';
 import type { Contender } from './contenders.ts';
 
 export const TASKS = {
@@ -19,20 +20,12 @@ export interface Rate {
   readonly bare: number;
 }
 
-export interface Setting {
-  readonly rounds: number;
-  readonly windowMs: number;
-  readonly machine: string;
-  readonly postgres: string;
-}
-
 export function reportOf(rates: readonly Rate[], setting: Setting): string {
   const lines = (['SQLite', 'Postgres'] as const).flatMap((engine) =>
     (Object.keys(TASKS) as Task[]).flatMap((task) => {
       const of = rates.filter((r) => r.engine === engine && r.task === task);
       if (of.length === 0) return [];
       const ratios = of.map((r) => r.ours / r.bare);
-      const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
       return [
         `| ${engine} | ${TASKS[task]} | ${whole(median(of.map((r) => r.ours)))} | ${whole(median(of.map((r) => r.bare)))} | ${spreadInWords(ratios)} |`,
       ];
@@ -49,7 +42,7 @@ export function reportOf(rates: readonly Rate[], setting: Setting): string {
     '| --- | --- | --- | --- | --- |',
     ...lines,
     '',
-    `${setting.rounds} rounds of ${setting.windowMs} ms for each. Postgres: ${setting.postgres}. Machine: ${setting.machine}.`,
+    settingInWords(setting),
     '',
   ].join('\n');
 }

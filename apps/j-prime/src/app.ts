@@ -8,7 +8,7 @@ import {
   type Config,
   createHttpShell,
   createService,
-  createServiceClient,
+  createPeerClient,
   isoNow,
   listen,
   type Logger,
@@ -111,16 +111,7 @@ async function openGround(options: AppOptions, { parts, service }: Life): Promis
     onTransaction: transactionCounter(meter),
   });
   parts.push({ name: 'store', stop: () => db.close() });
-  const reactor = createServiceClient({
-    name: 'Reactor Core',
-    baseUrl: config.urls['reactor-core'],
-    timeoutMs: config.env.REACTOR_API_TIMEOUT * 1000,
-    retries: config.env.REACTOR_API_RETRIES,
-    retryDelayMs: config.env.REACTOR_RETRY_DELAY * 1000,
-    token: config.env.JARVIS_API_TOKEN,
-    clock,
-    metered: { meter, peer: 'reactor-core' },
-  });
+  const reactor = createPeerClient('Reactor Core', 'reactor-core', { config, clock, meter });
   parts.push({ name: 'calls to Reactor Core', stop: () => reactor.close() });
   const identity: Identity = {
     service: 'j-prime',

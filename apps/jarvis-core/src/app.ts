@@ -2,13 +2,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
-import {
-  BYTES_PER_GB,
-  CONTRACT_VERSION,
-  type Identity,
-  type ModelType,
-  type ServiceName,
-} from '@jarvis/contracts';
+import { BYTES_PER_GB, CONTRACT_VERSION, type Identity, type ModelType } from '@jarvis/contracts';
 import { Coordinator, type CoordinatorEvent } from '@jarvis/coordinator';
 import { backoffMs, type BreakerRules, type MemoryView } from '@jarvis/policy';
 import { ensureHome } from '@jarvis/process';
@@ -16,6 +10,7 @@ import {
   type Clock,
   type Config,
   createHttpShell,
+  createPeerClient,
   createService,
   createServiceClient,
   type HttpServer,
@@ -138,19 +133,11 @@ async function openGround(options: AppOptions, { parts, service }: Life): Promis
     onTransaction: transactionCounter(meter),
   });
   parts.push({ name: 'store', stop: () => db.close() });
-  const client = (name: string, peer: ServiceName): ServiceClient =>
-    createServiceClient({
-      name,
-      baseUrl: config.urls[peer],
-      timeoutMs: config.env.REACTOR_API_TIMEOUT * 1000,
-      retries: config.env.REACTOR_API_RETRIES,
-      retryDelayMs: config.env.REACTOR_RETRY_DELAY * 1000,
-      token: config.env.JARVIS_API_TOKEN,
-      clock,
-      metered: { meter, peer },
-    });
-  const prime = config.env.JARVIS_PRIME_ENABLED ? client('J-Prime', 'j-prime') : null;
-  const reactor = config.env.REACTOR_CORE_ENABLED ? client('Reactor Core', 'reactor-core') : null;
+  const calls = { config, clock, meter };
+  const prime = config.env.JARVIS_PRIME_ENABLED ? createPeerClient('J-Prime', 'j-prime', calls) : null;
+  const reactor = config.env.REACTOR_CORE_ENABLED
+    ? createPeerClient('Reactor Core', 'reactor-core', calls)
+    : null;
   for (const c of [prime, reactor])
     if (c !== null) parts.push({ name: `calls to ${c.name}`, stop: () => c.close() });
   const identity: Identity = {

@@ -6,7 +6,7 @@ import {
   type Config,
   createHttpShell,
   createService,
-  createServiceClient,
+  createPeerClient,
   isoNow,
   listen,
   type Logger,
@@ -87,21 +87,12 @@ interface Life {
 async function openGround(options: AppOptions, life: Life): Promise<Ground> {
   const { parts } = life;
   const { config, clock, random } = options;
-  const { env, paths, urls } = config;
+  const { paths } = config;
   const startedMs = clock.monotonic();
   const home = await ensureHome(config.home, () => random.id('home').slice('home-'.length));
   const meter = new Meter();
   const store = await openStore({ ...options, meter }, life);
-  const core = createServiceClient({
-    name: 'JARVIS Core',
-    baseUrl: urls['jarvis-core'],
-    timeoutMs: env.REACTOR_API_TIMEOUT * 1000,
-    retries: env.REACTOR_API_RETRIES,
-    retryDelayMs: env.REACTOR_RETRY_DELAY * 1000,
-    token: env.JARVIS_API_TOKEN,
-    clock,
-    metered: { meter, peer: 'jarvis-core' },
-  });
+  const core = createPeerClient('JARVIS Core', 'jarvis-core', { config, clock, meter });
   parts.push({ name: 'calls to JARVIS Core', stop: () => core.close() });
   const identity: Identity = {
     service: 'reactor-core',

@@ -14,6 +14,7 @@ export * from './metrics/peer-metrics.ts';
 export * from './metrics/store-metrics.ts';
 export * from './problem.ts';
 export * from './random.ts';
+export * from './peer-client.ts';
 export * from './service-client.ts';
 export * from './service.ts';
 export * from './sse.ts';
