@@ -112,7 +112,7 @@ export type TrainerEventBody = TrainerEvent extends infer E
     : never
   : never;
 
-/** `manifest.json` of a checkpoint folder, written last. A folder without a manifest that verifies is no checkpoint. */
+/** `manifest.json` of a checkpoint folder, written last; `manifest.sha256` beside it holds its sum. A folder without a manifest that verifies is no checkpoint. */
 export const checkpointManifestSchema = z.object({
   format: z.literal(1),
   job_id: idSchema,

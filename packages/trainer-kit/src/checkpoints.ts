@@ -1,5 +1,5 @@
 // Checkpoints on disk: each a folder that is there whole or not at all, taken up only if every byte verifies.
-//   checkpoints/epoch-00000004-step-00000000/{manifest.json, ...}   newest that verifies and fits is resumed
+//   checkpoints/epoch-00000004-step-00000000/{manifest.json, manifest.sha256, ...}   newest that verifies and fits is resumed
 //   checkpoints/epoch-....partial                                   left by a crash, removed
 //   checkpoints/quarantine/epoch-....1                              broken or of another run, kept to be looked at
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
@@ -10,6 +10,8 @@ import { partialName, publishFolder } from './durable.ts';
 import { TrainerFailure } from './failure.ts';
 
 const MANIFEST_FILE = 'manifest.json';
+/** The sum of the manifest's bytes, in the form that `sha256sum --check` reads. */
+const SUM_FILE = 'manifest.sha256';
 const QUARANTINE = 'quarantine';
 const QUARANTINED_MAX = 1000;
 const NUMBER_DIGITS = 8;
@@ -45,10 +47,16 @@ function nameOf(epoch: number, step: number): string {
   return `epoch-${padded(epoch)}-step-${padded(step)}`;
 }
 
+function sumOf(manifest: Uint8Array): string {
+  return `${sha256Hex(manifest)}  ${MANIFEST_FILE}\n`;
+}
+
 /** @throws when anything about the folder is not as its manifest says */
 async function readVerified(path: string): Promise<Checkpoint> {
-  const text = await readFile(join(path, MANIFEST_FILE), 'utf8');
-  const manifest = checkpointManifestSchema.parse(JSON.parse(text));
+  const stored = await readFile(join(path, MANIFEST_FILE));
+  if ((await readFile(join(path, SUM_FILE), 'utf8')) !== sumOf(stored))
+    throw new Error(`${MANIFEST_FILE} is damaged`);
+  const manifest = checkpointManifestSchema.parse(JSON.parse(stored.toString('utf8')));
   const files: Record<string, Uint8Array> = {};
   for (const [name, want] of Object.entries(manifest.files)) {
     const bytes = await readFile(join(path, name));
@@ -102,9 +110,10 @@ export class CheckpointStore {
       files: Object.fromEntries(files),
     };
     await mkdir(this.#dir, { recursive: true });
+    const bytes = Buffer.from(canonicalJson(manifest));
     const contents = {
-      files: state.files,
-      manifest: { name: MANIFEST_FILE, bytes: Buffer.from(canonicalJson(manifest)) },
+      files: { ...state.files, [SUM_FILE]: Buffer.from(sumOf(bytes)) },
+      manifest: { name: MANIFEST_FILE, bytes },
     };
     await publishFolder(path, contents, 'trainer.checkpoint.rename');
     await this.#prune();

@@ -61,6 +61,7 @@ test('a truncated, flipped or incomplete checkpoint is set aside and the one bef
     },
     'without a file': (dir) => rm(join(dir, 'empty')),
     'without a manifest': (dir) => rm(join(dir, 'manifest.json')),
+    'without the sum of its manifest': (dir) => rm(join(dir, 'manifest.sha256')),
     'with half a manifest': (dir) => truncate(join(dir, 'manifest.json'), 20),
   };
   for (const [name, damage] of Object.entries(damages)) {
@@ -74,10 +75,10 @@ test('a truncated, flipped or incomplete checkpoint is set aside and the one bef
   }
 });
 
-test('any single flipped bit in any file of a checkpoint keeps it from being resumed unnoticed', async () => {
+test('any single flipped bit in any file of a checkpoint keeps it from being resumed', async () => {
   await using folder = await temporaryFolder();
   const path = await open(folder.path).save(state(1));
-  const names = ['manifest.json', 'weights.bin'];
+  const names = ['manifest.json', 'manifest.sha256', 'weights.bin'];
   const original = new Map(
     await Promise.all(names.map(async (n) => [n, await readFile(join(path, n))] as const)),
   );
@@ -89,12 +90,7 @@ test('any single flipped bit in any file of a checkpoint keeps it from being res
       const bytes = Buffer.from(original.get(name)!);
       bytes[at % bytes.length]! ^= 1 << bit;
       await writeFile(join(path, name), bytes);
-      const checkpoint = await open(folder.path).resume();
-      // A flip within the manifest's metrics or white space changes nothing that is resumed.
-      if (checkpoint !== null) {
-        assert.equal(name, 'manifest.json');
-        assert.equal(String(checkpoint.files['weights.bin']), 'weights of epoch 1, step 0');
-      }
+      assert.equal(await open(folder.path).resume(), null);
     }),
     { numRuns: 60 },
   );
