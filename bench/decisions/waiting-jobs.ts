@@ -7,6 +7,7 @@ const SUBMITTED_OVER_MS = 2 * HOUR_MS;
 const KINDS = ['voice', 'nlu', 'vision', 'embedding'] as const;
 
 export const SCHEDULING: SchedulingOptions = {
+  policy: 'wait',
   slotTimeoutMs: 300_000,
   agingMs: HOUR_MS,
   primeThresholdBytes: 20 * BYTES_PER_GB,
@@ -23,6 +24,8 @@ export function roomyMemory(nowMs: number): MemoryView {
     budgetBytes: 64 * BYTES_PER_GB,
     safetyBytes: 0,
     othersBytes: 4 * BYTES_PER_GB,
+    othersSteadyBytes: 4 * BYTES_PER_GB,
+    devices: {},
     services: [],
     trainers: {},
     prime: null,
@@ -71,9 +74,21 @@ export function snapshotOf(count: number, nowMs: number): SchedulingSnapshot {
     nowMs,
     jobs: [training, ...waiting],
     slots: [{ slot: 0, holder: training.jobId }],
-    leases: [{ leaseId: 'lease', holder: training.jobId, state: 'granted', need, expiresAtMs: null }],
+    leases: [
+      {
+        leaseId: 'lease',
+        purpose: 'training',
+        reclaimed: false,
+        holder: training.jobId,
+        state: 'granted',
+        need,
+        expiresAtMs: null,
+      },
+    ],
     memory: roomyMemory(nowMs),
     reactorAway: null,
+    hold: null,
+    justWoke: false,
     breakers: [],
     options: SCHEDULING,
   };

@@ -1,5 +1,5 @@
 // What one seed decides about the world before anything happens in it.
-import { BYTES_PER_GB } from '@jarvis/contracts';
+import { BYTES_PER_GB, type NegotiationPolicy } from '@jarvis/contracts';
 import type { BreakerRules } from '@jarvis/policy';
 import { Chance } from './kernel/chance.ts';
 
@@ -10,6 +10,7 @@ export interface Scenario {
   readonly lookIntervalMs: number;
   readonly lockTtlMs: number;
   readonly leaseTtlMs: number;
+  readonly policy: NegotiationPolicy;
   readonly slotTimeoutMs: number;
   readonly agingMs: number;
   readonly retryLimit: number;
@@ -45,6 +46,7 @@ export function scenarioOf(seed: number, hours: number): Scenario {
     seed,
     hours,
     slots: among(1, 1, 2, 2, 3),
+    policy: 'wait',
     lookIntervalMs: among(2_000, 5_000, 10_000),
     lockTtlMs: among(20_000, 60_000),
     leaseTtlMs: among(20_000, 60_000),

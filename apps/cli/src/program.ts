@@ -10,6 +10,7 @@ import { downCommand } from './down-command.ts';
 import { lockCommand } from './lock-command.ts';
 import { logsCommand } from './logs-command.ts';
 import { migrateCommand } from './migrate-command.ts';
+import { pauseCommand, resumeCommand } from './pause-command.ts';
 import { statusCommand } from './status-command.ts';
 import { trainCommand } from './train-command.ts';
 import { upCommand } from './up-command.ts';
@@ -23,6 +24,8 @@ const LOCK_TTL_SECONDS_DEFAULT = 60;
 /** Below this a renewal that is answered a little late loses the lock. */
 const LOCK_TTL_SECONDS_MIN = 1;
 const LOCK_WAIT_SECONDS_MAX = 365 * 86_400;
+const DURATION_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+const PAUSE_SECONDS_MAX = 365 * 86_400;
 
 export function createProgram(world: World): Command {
   const program = new Command('jarvis')
@@ -42,6 +45,7 @@ export function createProgram(world: World): Command {
   addSystemCommands(program, world);
   addLogs(program, world);
   addTrain(program, world);
+  addPause(program, world);
   addLock(program, world);
   addDemo(program, world);
   for (const command of [program, ...program.commands])
@@ -136,6 +140,23 @@ function addTrain(program: Command, world: World): void {
     );
 }
 
+function addPause(program: Command, world: World): void {
+  program
+    .command('pause')
+    .description('stop all training at a checkpoint, and start none, until it is resumed')
+    .option('--for <duration>', 'go on by itself after so long: 90s, 30m, 2h, 1d', duration)
+    .option('--reason <text>', 'for others who wonder')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('jarvis pause', "jarvis pause --for 2h --reason 'a film'"))
+    .action((options: Parameters<typeof pauseCommand>[1]) => pauseCommand(world, options));
+  program
+    .command('resume')
+    .description('end a pause: what was stopped goes on from its checkpoint')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('jarvis resume'))
+    .action((options: { json?: true }) => resumeCommand(world, options));
+}
+
 function addLock(program: Command, world: World): void {
   program
     .command('lock')
@@ -213,6 +234,13 @@ function wholeNumber(min: number, max: number): (text: string) => number {
     if (Number.isSafeInteger(value) && text.trim() !== '' && value >= min && value <= max) return value;
     throw new InvalidArgumentError(`It has to be a whole number from ${min} to ${max}.`);
   };
+}
+
+function duration(text: string): number {
+  const [, count, unit] = /^(\d+)([smhd])$/.exec(text) ?? [];
+  const seconds = Number(count) * (DURATION_SECONDS[unit ?? ''] ?? NaN);
+  if (seconds > 0 && seconds <= PAUSE_SECONDS_MAX) return seconds;
+  throw new InvalidArgumentError('It has to be a time such as 90s, 30m, 2h or 1d, of a year at most.');
 }
 
 function holderId(text: string): string {

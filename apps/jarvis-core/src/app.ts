@@ -2,9 +2,9 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
-import { BYTES_PER_GB, CONTRACT_VERSION, type Identity, type ModelType } from '@jarvis/contracts';
-import { Coordinator, type CoordinatorEvent } from '@jarvis/coordinator';
-import { backoffMs, type BreakerRules, type MemoryView } from '@jarvis/policy';
+import { BYTES_PER_GB, CONTRACT_VERSION, type Identity } from '@jarvis/contracts';
+import type { Coordinator } from '@jarvis/coordinator';
+import type { MemoryView } from '@jarvis/policy';
 import { ensureHome } from '@jarvis/process';
 import {
   type Clock,
@@ -12,7 +12,6 @@ import {
   createHttpShell,
   createPeerClient,
   createService,
-  createServiceClient,
   type HttpServer,
   isoNow,
   listen,
@@ -30,44 +29,27 @@ import { createEventLog, type Database, type EventLog, openDatabase, takeHomeLoc
 import { startEvidenceOutbox } from './assistant/outbox.ts';
 import { addAssistantRoutes } from './assistant/routes.ts';
 import { addLeaseRoutes } from './budget/lease-routes.ts';
+import { localMinuteOfDay, TrainingGate } from './budget/gate.ts';
+import { addGateRoutes } from './budget/gate-routes.ts';
 import { addBudgetRoutes } from './budget/routes.ts';
 import { type Watch, watchResources } from './budget/watch.ts';
+import { AGING_MS, breakerRules, createCoordinator, createQueue, needBytes } from './coordination.ts';
 import { watchDropFolder } from './experiences/drop-folder.ts';
 import { addExperienceRoutes } from './experiences/routes.ts';
 import { storeSeed } from './experiences/seed.ts';
 import { addHealthRoutes, peersOf } from './health.ts';
 import { addInvariantRoutes } from './invariants.ts';
 import { addCoreMetrics } from './metrics.ts';
-import { Outside } from './jobs/performer.ts';
 import { addBreakerRoutes } from './jobs/breaker-routes.ts';
 import { addJobRoutes } from './jobs/routes.ts';
-import { StartRequests } from './jobs/start-request.ts';
 import { LockDesk } from './locks/desk.ts';
 import { addLockRoutes } from './locks/routes.ts';
 import { createSlotLocks } from './store/locks.ts';
 import { storePlace } from './store/place.ts';
-import { Queue } from './store/queue.ts';
+import type { Queue } from './store/queue.ts';
 import { startTriggers, submitBaseline } from './triggers/triggers.ts';
 
 const DROP_FOLDER_INTERVAL_MS = 1_000;
-const RETRY_DELAY_MAX_MS = 600_000;
-/** A job that waited for so long counts one class higher. */
-const AGING_MS = 3_600_000;
-/** So often within an hour one job has to give way; after that it is left to finish. */
-const PREEMPTIONS_PER_HOUR = 3;
-const BREAKER_COOLDOWN_MAX_MS = 86_400_000;
-/** So many looks may fail or be late before what was measured is too old to grant memory on. */
-const MEMORY_AGE_LOOKS_MAX = 3;
-/** A look itself takes no longer, time limits of its calls included. */
-const LOOK_MS_MAX = 20_000;
-const DEFAULT_NEED_GB: Readonly<Record<ModelType, number>> = {
-  voice: 1,
-  nlu: 1,
-  vision: 1,
-  embedding: 1,
-  llm: 40,
-};
-
 export interface AppOptions {
   readonly config: Config;
   readonly clock: Clock;
@@ -86,6 +68,7 @@ interface Ground extends AppOptions {
   readonly reactor: ServiceClient | null;
   readonly hostId: string;
   readonly datasets: string;
+  readonly gate: TrainingGate;
 }
 
 export async function startJarvisCore(options: AppOptions): Promise<Service> {
@@ -159,102 +142,21 @@ async function openGround(options: AppOptions, { parts, service }: Life): Promis
     reactor,
     hostId: hostname(),
     datasets: join(folder, 'datasets'),
+    gate: await openGate(config, db, clock),
   };
 }
 
-function needBytes(config: Config, modelType: ModelType): number {
-  return Math.round((config.env.TRAINING_MEMORY_RESERVE_GB ?? DEFAULT_NEED_GB[modelType]) * BYTES_PER_GB);
-}
-
-function breakerRules({ env }: Config): BreakerRules {
-  return {
-    failures: env.TRAINING_BREAKER_FAILURES,
-    cooldownMs: env.TRAINING_BREAKER_COOLDOWN * 1000,
-    cooldownMaxMs: BREAKER_COOLDOWN_MAX_MS,
-  };
-}
-
-function createQueue({ config, db, events, random, hostId }: Ground): Queue {
-  const { env } = config;
-  return new Queue({
+async function openGate({ env }: Config, db: Database, clock: Clock): Promise<TrainingGate> {
+  const gate = new TrainingGate({
     db,
-    events,
-    random,
-    hostId,
-    slots: env.MAX_CONCURRENT_TRAINING_JOBS,
-    lockTtlMs: env.TRAINING_LOCK_TTL * 1000,
-    leaseTtlMs: env.MEMORY_LEASE_TTL * 1000,
-    epochs: env.TRAINING_EPOCHS,
-    maxWaitMs: env.TRAINING_MAX_WAIT * 1000,
-    breaker: breakerRules(config),
-    defaultNeedBytes: (modelType) => needBytes(config, modelType),
-  });
-}
-
-function createCoordinator(ground: Ground, queue: Queue): { coordinator: Coordinator; outside: Outside } {
-  const { config, clock, random, logger, db } = ground;
-  const { env } = config;
-  const startRequests = new StartRequests({
-    db,
-    random,
-    datasets: ground.datasets,
-    ownUrl: () => config.urls['jarvis-core'],
-    gatePercent: env.TRAINING_GATE_PERCENT,
-    checkpointInterval: env.CHECKPOINT_INTERVAL_EPOCHS,
-    retryLimit: env.TRAINING_RETRY_LIMIT,
-  });
-  const post = (event: CoordinatorEvent): void => coordinator.post(event);
-  const reactor =
-    ground.reactor ??
-    createServiceClient({
-      name: 'Reactor Core',
-      baseUrl: config.urls['reactor-core'],
-      timeoutMs: 1000,
-      retries: 0,
-      retryDelayMs: 0,
-      token: null,
-      clock,
-    });
-  const outside = new Outside({
-    reactor,
-    prime: ground.prime,
-    token: env.JARVIS_API_TOKEN,
     clock,
-    random,
-    logger,
-    meter: ground.meter,
-    startRequests,
-    post,
+    window: env.TRAINING_WINDOW,
+    loadMax: env.TRAINING_MAX_LOAD,
+    trainsOnBattery: env.TRAINING_ON_BATTERY,
+    minuteOfDay: localMinuteOfDay,
   });
-  const coordinator = new Coordinator({
-    store: queue,
-    performer: outside,
-    now: () => clock.now(),
-    scheduling: {
-      slotTimeoutMs: env.TRAINING_SLOT_TIMEOUT * 1000,
-      agingMs: AGING_MS,
-      primeThresholdBytes: env.JPRIME_MEMORY_THRESHOLD_GB * BYTES_PER_GB,
-      primeIdleMs: env.JPRIME_IDLE_SECONDS * 1000,
-      preemptAfterMs: env.TRAINING_PREEMPT_AFTER * 1000,
-      preemptionsPerHour: PREEMPTIONS_PER_HOUR,
-      breaker: breakerRules(config),
-    },
-    memoryAgeMaxMs: MEMORY_AGE_LOOKS_MAX * (env.RESOURCE_CHECK_INTERVAL * 1000 + LOOK_MS_MAX),
-    retries: {
-      resume: env.AUTO_RESUME_FAILED_TRAINING,
-      limit: env.TRAINING_RETRY_LIMIT,
-      delayMs: (attempt) =>
-        backoffMs({
-          attempt: attempt - 1,
-          baseMs: env.TRAINING_RETRY_DELAY * 1000,
-          maxMs: RETRY_DELAY_MAX_MS,
-          unit: random.unit(),
-        }),
-    },
-    onError: (error, event) =>
-      logger.error({ err: error, event: event.type }, 'the coordinator could not take an event'),
-  });
-  return { coordinator, outside };
+  await gate.open();
+  return gate;
 }
 
 interface Running {
@@ -317,6 +219,7 @@ async function serve(ground: Ground, running: Running): Promise<void> {
     intervalMs: env.RESOURCE_CHECK_INTERVAL * 1000,
     budgetBytes: env.MAX_TOTAL_MEMORY_GB === null ? null : env.MAX_TOTAL_MEMORY_GB * BYTES_PER_GB,
     safetyBytes: env.MEMORY_SAFETY_GB * BYTES_PER_GB,
+    onUse: (use) => ground.gate.noteUse(use),
   });
   const seen = watch;
   parts.push({ name: 'resource watch', stop: () => seen.stop() });
@@ -378,6 +281,7 @@ function addRoutes(server: HttpServer, ground: Ground, needs: RouteNeeds): void 
     onSlotChange: onChange,
   });
   const memory = (): MemoryView | null => coordinator.memory;
+  addGateRoutes(server, ground.gate, onChange);
   addBudgetRoutes(server, { hostId, queue, clock, agingMs: AGING_MS, memory });
   meterPeers(ground.meter, () => peersOf({ ...ground, watch: needs.watch }));
   addCoreMetrics({ meter: ground.meter, db, clock, queue, memory });

@@ -16,6 +16,8 @@ export const ROOMY: MemoryView = {
   budgetBytes: 64 * BYTES_PER_GB,
   safetyBytes: 0,
   othersBytes: 0,
+  othersSteadyBytes: 0,
+  devices: {},
   services: [],
   trainers: {},
   prime: null,
@@ -70,6 +72,7 @@ export async function setUp(t: TestContext, retryLimit = 2) {
       performer: { perform: (w) => (work = w) },
       now: () => clock.now(),
       scheduling: {
+        policy: 'wait',
         slotTimeoutMs: 300_000,
         agingMs: 3_600_000,
         primeThresholdBytes: 20 * BYTES_PER_GB,

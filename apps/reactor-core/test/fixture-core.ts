@@ -108,17 +108,19 @@ export class FixtureCore extends ReturningServer {
   }
 
   #ask(body: unknown): Lease {
-    const { holder, need } = leaseRequestSchema.parse(body);
+    const { holder, need, purpose } = leaseRequestSchema.parse(body);
     this.calls.push('ask lease');
     const lease: Lease = {
       lease_id: `lease-${this.leases.size + 1}`,
       holder,
+      purpose,
       state: this.grants,
       need: { host_id: 'here', ...(need ?? { ram_bytes: 1024 ** 3, vram_bytes: {} }) },
       reason: '',
       granted_at: null,
       expires_at: null,
       ttl_seconds: TTL_SECONDS,
+      reclaim_requested: null,
     };
     this.leases.set(lease.lease_id, lease);
     return lease;

@@ -1,8 +1,10 @@
 // The catalogue of environment variables: every one that any of the programs reads, with its type, default, unit and
 // meaning. docs/configuration.md and `jarvis config` are made from it; runtime reads the environment through it.
 import { z } from 'zod';
+import { NEGOTIATION_POLICIES } from './jobs.ts';
 import {
   cron,
+  dayWindow,
   flag,
   gigabytes,
   numeric,
@@ -155,8 +157,8 @@ export const ENVIRONMENT = {
   ),
   NEGOTIATION_POLICY: variable(
     'memory',
-    'Who gives way: wait, serving_first or training_first',
-    z.enum(['wait'], { error: 'only `wait` is supported yet' }),
+    'Who gives way: wait (training, until J-Prime is idle), serving_first (as wait, and a request stops a training) or training_first (J-Prime, at once)',
+    z.enum(NEGOTIATION_POLICIES, { error: `has to be one of ${NEGOTIATION_POLICIES.join(', ')}` }),
     { default: 'wait' },
   ),
   JPRIME_IDLE_SECONDS: variable('memory', 'A model without requests for so long counts as idle', seconds(), {
@@ -220,6 +222,29 @@ export const ENVIRONMENT = {
     'So many new ones start a training',
     whole(1, 1_000_000_000),
     { default: 100 },
+  ),
+  TRAINING_WINDOW: variable(
+    'training',
+    'The time of the day in which trainings may run, local time',
+    dayWindow,
+    {
+      default: null,
+      defaultMeans: 'at any time',
+    },
+  ),
+  TRAINING_MAX_LOAD: variable(
+    'training',
+    'No training starts while so many processes want to run, for each processor',
+    numeric(0.01, 1000),
+    { default: null, defaultMeans: 'none counts' },
+  ),
+  TRAINING_ON_BATTERY: variable(
+    'training',
+    'Whether trainings start while the machine runs on its battery',
+    flag,
+    {
+      default: false,
+    },
   ),
   TRAINING_CRON_SCHEDULE: variable('training', 'Also then, when there is anything new', cron, {
     default: '0 3 * * *',

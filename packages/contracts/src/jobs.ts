@@ -83,6 +83,26 @@ export const breakerSchema = z
 export type Breaker = z.infer<typeof breakerSchema>;
 export const breakersSchema = z.object({ breakers: z.array(breakerSchema) });
 
+/** Whether trainings may run now. */
+export const trainingGateSchema = z
+  .object({
+    held: z.boolean(),
+    reason: z.string().nullable().meta({ description: 'why nobody trains now, and what would let it go' }),
+    paused: z
+      .boolean()
+      .meta({ description: 'by a person; the hour or the use of the machine may hold it too' }),
+    paused_until: z.string().nullable(),
+  })
+  .meta({ id: 'TrainingGate' });
+export type TrainingGateState = z.infer<typeof trainingGateSchema>;
+const PAUSE_SECONDS_MAX = 31_622_400;
+export const trainingPauseSchema = z.strictObject({
+  seconds: z.number().positive().max(PAUSE_SECONDS_MAX).optional().meta({
+    description: 'it goes on by itself after so long; only with resume when not given',
+  }),
+  reason: z.string().max(500).default(''),
+});
+
 export const lockSchema = z
   .object({
     name: z.string(),
@@ -139,8 +159,16 @@ export function slotLockName(slot: number): string {
   return `training/${slot}`;
 }
 
+/** Whether memory is asked for to train, or by J-Prime to answer requests. */
+export const LEASE_PURPOSES = ['training', 'serving'] as const;
+export type LeasePurpose = (typeof LEASE_PURPOSES)[number];
+/** Who gives way when memory is short. */
+export const NEGOTIATION_POLICIES = ['wait', 'serving_first', 'training_first'] as const;
+export type NegotiationPolicy = (typeof NEGOTIATION_POLICIES)[number];
+
 export const leaseRequestSchema = z.strictObject({
-  holder: idSchema.meta({ description: 'the job' }),
+  holder: idSchema.meta({ description: 'the job, or the part of J-Prime' }),
+  purpose: z.enum(LEASE_PURPOSES).default('training'),
   model_type: modelTypeSchema,
   need: resourceVectorSchema.omit({ host_id: true }).optional(),
   why: z.string().max(500).default(''),
@@ -149,12 +177,17 @@ export const leaseSchema = z
   .object({
     lease_id: z.string(),
     holder: z.string(),
+    purpose: z.enum(LEASE_PURPOSES),
     state: z.enum(LEASE_STATES),
     need: resourceVectorSchema,
     reason: z.string(),
     granted_at: z.string().nullable(),
     expires_at: z.string().nullable(),
     ttl_seconds: z.number(),
+    reclaim_requested: z
+      .string()
+      .nullable()
+      .meta({ description: 'why its holder is asked to give it back; null while nobody asks' }),
   })
   .meta({ id: 'Lease' });
 export type Lease = z.infer<typeof leaseSchema>;

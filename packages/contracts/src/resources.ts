@@ -12,6 +12,11 @@ export type ResourceVector = z.infer<typeof resourceVectorSchema>;
 
 export const BYTES_PER_GB = 1024 ** 3;
 
+/** For a person: `1.25 GB`. */
+export function inGb(bytes: number): string {
+  return `${(bytes / BYTES_PER_GB).toFixed(2)} GB`;
+}
+
 /** Reactor Core's `GET /api/resources`: the earlier contract's fields and what is reserved. */
 export const machineResourcesSchema = z.object({
   memory_usage_gb: z.number(),

@@ -86,6 +86,25 @@ export const cron: z.ZodType<string, string> = z
   .string()
   .regex(/^\s*\S+(\s+\S+){4}\s*$/, 'has to be a cron expression of five fields');
 
+export interface TrainingWindow {
+  /** Minutes after midnight, local time: from here, inclusive, */
+  readonly fromMinute: number;
+  /** to here, exclusive; before `fromMinute` where it goes over midnight. */
+  readonly toMinute: number;
+}
+const WINDOW = /^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$/;
+export const dayWindow: z.ZodType<TrainingWindow, string> = z
+  .string()
+  .regex(WINDOW, 'has to be a time of the day as HH:MM-HH:MM, such as 22:00-06:00')
+  .transform((text): TrainingWindow => {
+    const [, fromHour, from, toHour, to] = (WINDOW.exec(text) ?? []).map(Number);
+    return {
+      fromMinute: (fromHour ?? 0) * 60 + (from ?? 0),
+      toMinute: (toHour ?? 0) * 60 + (to ?? 0),
+    };
+  })
+  .refine((w) => w.fromMinute !== w.toMinute, 'has to begin and end at different times');
+
 export const port = whole(1, 65_535);
 const SECONDS_MAX = 7 * 86_400;
 export const seconds = (min = 0.01): z.ZodType<number, string> => numeric(min, SECONDS_MAX);

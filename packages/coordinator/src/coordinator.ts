@@ -3,7 +3,13 @@
 //
 //   HTTP, triggers, Reactor Core's streams, measurements --> inbox --> store --> schedule() --> store --> perform()
 import { CodedError, invariant, type ModelType } from '@jarvis/contracts';
-import { type Decision, type MemoryView, schedule, type SchedulingOptions } from '@jarvis/policy';
+import {
+  type Decision,
+  type MemoryView,
+  schedule,
+  type SchedulingOptions,
+  type TrainingHold,
+} from '@jarvis/policy';
 import type {
   CoordinatorStore,
   ExternalWork,
@@ -52,6 +58,8 @@ export interface CoordinatorOptions {
   /** Wall clock, milliseconds since the epoch: what is stored is compared with it. */
   readonly now: () => number;
   readonly scheduling: SchedulingOptions;
+  /** Why nobody trains now; null: whoever is due may. Asked in each cycle. Unset: never held. */
+  readonly hold?: () => TrainingHold | null;
   readonly retries: RetryRules;
   /** How old a measurement may be that a grant rests on; several intervals of measuring. Unset: 60 s. */
   readonly memoryAgeMaxMs?: number;
@@ -79,6 +87,8 @@ export class Coordinator {
   #memoryAtMs = 0;
   #reactorAway: string | null = 'Reactor Core has not answered yet';
   readonly #startHold = new StartHold();
+  /** null: none yet in this process. */
+  #lastCycleAtMs: number | null = null;
 
   constructor(options: CoordinatorOptions) {
     this.#options = options;
@@ -243,9 +253,10 @@ export class Coordinator {
 
   async #cycle(): Promise<void> {
     const { store, now, performer } = this.#options;
+    const justWoke = this.#wokeAt(now());
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       const state = await store.load(now());
-      const decisions = schedule(this.#snapshot(state));
+      const decisions = schedule(this.#snapshot(state, justWoke));
       let moved = false;
       for (const decision of decisions) moved = (await this.#decide(decision)) || moved;
       if (!moved) {
@@ -274,11 +285,21 @@ export class Coordinator {
     return { ...work, start, follow };
   }
 
-  #snapshot(state: StoredState): Parameters<typeof schedule>[0] {
-    const { now, scheduling } = this.#options;
+  /** Measurements make a cycle every few seconds: where they were missing for long, this process was stopped, or is new. */
+  #wokeAt(nowMs: number): boolean {
+    const { memoryAgeMaxMs = MEMORY_AGE_MAX_MS } = this.#options;
+    const before = this.#lastCycleAtMs;
+    this.#lastCycleAtMs = nowMs;
+    return before === null || Math.abs(nowMs - before) > memoryAgeMaxMs;
+  }
+
+  #snapshot(state: StoredState, justWoke: boolean): Parameters<typeof schedule>[0] {
+    const { now, scheduling, hold = () => null } = this.#options;
     return {
       ...state,
       nowMs: now(),
+      justWoke,
+      hold: hold(),
       memory: this.#freshMemory(),
       reactorAway: this.#reactorAway ?? this.#startHold.reason(now()),
       options: scheduling,
@@ -306,6 +327,8 @@ export class Coordinator {
         return false;
       case 'drain':
         return store.drainLease(decision.leaseId, decision.reason, now());
+      case 'reclaim':
+        return store.reclaimLease(decision.leaseId, decision.reason, now());
       case 'start':
         return store.beginStart(decision.jobId, decision.reason, now());
       case 'take_slot':

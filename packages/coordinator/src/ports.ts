@@ -1,7 +1,7 @@
 // The coordinator's two sides: the store, in which every transition is one guarded transaction, and the work outside,
 // which is not commanded step by step but derived from the state, so that nothing is forgotten by a crash in between.
 import type { JobEvent, JobSubmit, ModelType, Run } from '@jarvis/contracts';
-import type { BreakerView, JobView, LeaseView, SlotView } from '@jarvis/policy';
+import type { BreakerView, JobView, LeaseView, NeedOutcome, SlotView } from '@jarvis/policy';
 
 export interface StoredState {
   /** Jobs that have not ended. */
@@ -55,6 +55,17 @@ export interface Silent {
   readonly slots: readonly { readonly slot: number; readonly token: number }[];
 }
 
+/** What an attempt of a job took, told by the end of its run. */
+export interface TakenMemory {
+  readonly jobId: string;
+  readonly attempt: number;
+  /** null: nobody measured it; then only that it ran out is known. */
+  readonly peakBytes: number | null;
+  readonly outcome: NeedOutcome;
+  /** The kernel killed it: told the breaker of its model type as a failure. Null where it was stopped in time. */
+  readonly failure: string | null;
+}
+
 export type JobEnd = 'completed' | 'failed' | 'cancelled';
 
 /**
@@ -73,6 +84,10 @@ export interface CoordinatorStore {
   drainLease(leaseId: string, reason: string, nowMs: number): Promise<boolean>;
   grantLease(leaseId: string, reason: string, nowMs: number): Promise<boolean>;
   refuseLease(leaseId: string, reason: string, nowMs: number): Promise<boolean>;
+  /** Asks the holder of a granted lease, who is no job of this queue, to give it back. */
+  reclaimLease(leaseId: string, reason: string, nowMs: number): Promise<boolean>;
+  /** Kept as evidence of what this model type needs; told twice of one attempt, it counts once. */
+  noteMemory(taken: TakenMemory, nowMs: number): Promise<void>;
   /** Says why a lease waits. */
   explainLease(leaseId: string, reason: string): Promise<void>;
   expireLease(leaseId: string, nowMs: number): Promise<boolean>;

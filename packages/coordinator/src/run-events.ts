@@ -1,5 +1,6 @@
 // What an event of a run, as Reactor Core tells it, means for the job. Each is taken in once, by its sequence number.
 import type { RunState } from '@jarvis/contracts';
+import { takenMemory } from './taken-memory.ts';
 import type { CoordinatorStore, RunEvent, StoredJob } from './ports.ts';
 
 export interface RetryRules {
@@ -34,6 +35,8 @@ interface Rules {
 
 async function apply(store: CoordinatorStore, job: StoredJob, event: RunEvent, rules: Rules): Promise<void> {
   const { data } = event;
+  const taken = isAnotherAttempt(job, data) ? null : takenMemory(job, event);
+  if (taken !== null) await store.noteMemory(taken, rules.nowMs);
   switch (event.event) {
     case 'status':
       return applyStatus(store, job, event, rules);
@@ -65,7 +68,7 @@ async function apply(store: CoordinatorStore, job: StoredJob, event: RunEvent, r
       await store.requeue(
         job.jobId,
         {
-          reason: 'stopped at a checkpoint; goes on from there',
+          reason: stoppedReason(data),
           notBeforeMs: rules.nowMs,
           spendsAttempt: false,
           runCursor: event.seq,
@@ -105,16 +108,25 @@ async function applyStatus(
     await store.end(job.jobId, 'failed', { reason, modelVersion: null, error: reason }, nowMs);
     return;
   }
+  const outOfMemory = data['cause'] === 'out_of_memory';
+  const how = outOfMemory ? 'ran out of memory' : 'died';
+  const next = outOfMemory ? 'with more memory' : 'from its newest checkpoint';
   await store.requeue(
     job.jobId,
     {
-      reason: `the trainer died in attempt ${job.attempt}; it resumes from its newest checkpoint`,
+      reason: `the trainer ${how} in attempt ${job.attempt}; it resumes ${next}`,
       notBeforeMs: nowMs + retries.delayMs(job.attempt),
       spendsAttempt: true,
       runCursor: seq,
     },
     nowMs,
   );
+}
+
+function stoppedReason(data: RunEvent['data']): string {
+  return data['cause'] === 'memory_pressure'
+    ? 'stopped at a checkpoint before it ran out of memory; goes on from there with more'
+    : 'stopped at a checkpoint; goes on from there';
 }
 
 /**

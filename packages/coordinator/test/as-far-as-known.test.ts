@@ -120,7 +120,15 @@ test('what a stream says of an attempt with another slot does not end this one, 
 });
 
 test('a measurement that lay in the inbox for too long is none: nothing is granted on it', async () => {
-  const lease = { leaseId: 'l', holder: 'x', state: 'requested', need: JOB.need, expiresAtMs: null } as const;
+  const lease = {
+    leaseId: 'l',
+    purpose: 'training',
+    reclaimed: false,
+    holder: 'x',
+    state: 'requested',
+    need: JOB.need,
+    expiresAtMs: null,
+  } as const;
   const granted: string[] = [];
   let nowMs = 0;
   const coordinator = new Coordinator({
@@ -142,6 +150,8 @@ test('a measurement that lay in the inbox for too long is none: nothing is grant
     budgetBytes: 9,
     safetyBytes: 0,
     othersBytes: 0,
+    othersSteadyBytes: 0,
+    devices: {},
     services: [],
     trainers: {},
   };

@@ -115,7 +115,15 @@ test('drainLease: J-Prime is asked when there is room', async () => {
 test('expireLease: a lease that ran out is expired when there is room', async () => {
   const world = await new World().wake();
   const need = { host_id: 'h', ram_bytes: 1, vram_bytes: {} };
-  const lease = { leaseId: 'l', holder: 'stranger', need, expiresAtMs: world.nowMs, reason: '' };
+  const lease = {
+    leaseId: 'l',
+    purpose: 'training' as const,
+    reclaimed: false,
+    holder: 'stranger',
+    need,
+    expiresAtMs: world.nowMs,
+    reason: '',
+  };
   world.store.leases.set('l', { ...lease, state: 'granted' });
   await whileFull(world, 'expireLease', () => world.tell({ type: 'look' }));
   assert.equal(world.store.leases.get('l')?.state, 'expired_unconfirmed');

@@ -55,7 +55,14 @@ test('the lease of somebody who is no job is granted, explained or refused as a 
   const world = await new World().wake();
   const need = (ram_bytes: number) => ({ host_id: 'h', ram_bytes, vram_bytes: {} });
   const ask = (leaseId: string, bytes: number): void => {
-    const lease = { leaseId, holder: leaseId, need: need(bytes), expiresAtMs: world.nowMs + 1000 };
+    const lease = {
+      leaseId,
+      purpose: 'training' as const,
+      reclaimed: false,
+      holder: leaseId,
+      need: need(bytes),
+      expiresAtMs: world.nowMs + 1000,
+    };
     world.store.leases.set(leaseId, { ...lease, state: 'requested', reason: '' });
   };
   ask('small', 4);
@@ -75,7 +82,15 @@ test('the lease of somebody who is no job is granted, explained or refused as a 
 test('a lease whose holder fell silent keeps its memory until that is confirmed', async () => {
   const world = await new World().wake();
   const need = { host_id: 'h', ram_bytes: 10, vram_bytes: {} };
-  const silent = { leaseId: 'l', holder: 'stranger', need, expiresAtMs: world.nowMs, reason: '' };
+  const silent = {
+    leaseId: 'l',
+    purpose: 'training' as const,
+    reclaimed: false,
+    holder: 'stranger',
+    need,
+    expiresAtMs: world.nowMs,
+    reason: '',
+  };
   world.store.leases.set('l', { ...silent, state: 'granted' });
   const id = await world.submit();
   assert.equal(world.store.leases.get('l')?.state, 'expired_unconfirmed');

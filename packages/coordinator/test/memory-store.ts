@@ -22,6 +22,7 @@ import type {
   StoredState,
   Submission,
   Submitted,
+  TakenMemory,
 } from '../src/index.ts';
 
 type Detail = Parameters<CoordinatorStore['end']>[2];
@@ -42,6 +43,8 @@ export class MemoryStore implements CoordinatorStore {
   readonly leases = new Map<string, LeaseView & { readonly reason: string }>();
   readonly slots: StoredSlot[];
   readonly breakers = new Map<ModelType, BreakerView>();
+  /** By job and attempt. */
+  readonly taken = new Map<string, TakenMemory>();
   /** Calls that fail as on a full disk. */
   readonly failing = new Set<Call>();
   /** Each call but `load`, in order, with what it was about. */
@@ -88,7 +91,15 @@ export class MemoryStore implements CoordinatorStore {
       const taken = { slot, token, leaseId, waitingSinceMs: nowMs, notBeforeMs: null, reason };
       if (!this.#move(jobId, 'waiting_for_memory', taken)) return false;
       this.slots[slot] = { slot, holder: jobId, token, expiresAtMs: nowMs + SLOT_TTL_MS };
-      const lease = { leaseId, holder: jobId, need: job.need, expiresAtMs: null, reason: '' };
+      const lease = {
+        leaseId,
+        purpose: 'training' as const,
+        reclaimed: false,
+        holder: jobId,
+        need: job.need,
+        expiresAtMs: null,
+        reason: '',
+      };
       this.leases.set(leaseId, { ...lease, state: 'requested' });
       return true;
     });
@@ -107,6 +118,21 @@ export class MemoryStore implements CoordinatorStore {
 
   refuseLease(leaseId: string, reason: string): Promise<boolean> {
     return this.#write('refuseLease', leaseId, () => this.#changeLease(leaseId, 'refused', { reason }));
+  }
+
+  reclaimLease(leaseId: string): Promise<boolean> {
+    return this.#write('reclaimLease', leaseId, () => {
+      const lease = this.leases.get(leaseId);
+      if (lease === undefined || lease.state !== 'granted' || lease.reclaimed) return false;
+      this.leases.set(leaseId, { ...lease, reclaimed: true });
+      return true;
+    });
+  }
+
+  noteMemory(taken: TakenMemory): Promise<void> {
+    return this.#write('noteMemory', `${taken.jobId} ${taken.attempt}`, () => {
+      this.taken.set(`${taken.jobId} ${taken.attempt}`, taken);
+    });
   }
 
   explainLease(leaseId: string, reason: string): Promise<void> {

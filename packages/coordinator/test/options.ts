@@ -2,6 +2,7 @@
 import type { SchedulingOptions } from '@jarvis/policy';
 
 export const SCHEDULING: SchedulingOptions = {
+  policy: 'wait',
   slotTimeoutMs: 1,
   agingMs: 1,
   primeThresholdBytes: 1,

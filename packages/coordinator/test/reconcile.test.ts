@@ -61,7 +61,16 @@ const holds = (world: World, slot: number, holder: string, expiresAtMs: number |
 };
 const leases = (world: World, state: LeaseState, expiresAtMs: number | null): void => {
   const need = { host_id: 'h', ram_bytes: 1, vram_bytes: {} };
-  world.store.leases.set('l', { leaseId: 'l', holder: 'stranger', state, need, expiresAtMs, reason: '' });
+  world.store.leases.set('l', {
+    leaseId: 'l',
+    purpose: 'training' as const,
+    reclaimed: false,
+    holder: 'stranger',
+    state,
+    need,
+    expiresAtMs,
+    reason: '',
+  });
 };
 const none = { type: 'runs_observed', runs: [] } as const;
 const released = (world: World): string[] => world.store.calls.filter((c) => c.startsWith('releaseSilent'));

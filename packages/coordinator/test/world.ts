@@ -16,6 +16,7 @@ export const START_MS = 1_000_000_000;
 export const BUDGET_BYTES = 10;
 
 export const RULES: SchedulingOptions = {
+  policy: 'wait',
   slotTimeoutMs: 300_000,
   agingMs: 3_600_000,
   primeThresholdBytes: 100,
@@ -32,7 +33,15 @@ export function asked(over: Partial<Submission> = {}): Submission {
 
 /** A measurement: everything is free, J-Prime is not there, unless told otherwise. */
 export function measured(over: Partial<MemoryView> = {}): CoordinatorEvent {
-  const memory = { measuredAtMs: 0, budgetBytes: BUDGET_BYTES, safetyBytes: 0, othersBytes: 0, services: [] };
+  const memory = {
+    measuredAtMs: 0,
+    budgetBytes: BUDGET_BYTES,
+    safetyBytes: 0,
+    othersBytes: 0,
+    othersSteadyBytes: 0,
+    devices: {},
+    services: [],
+  };
   return { type: 'measured', memory: { ...memory, trainers: {}, prime: null, ...over } };
 }
 

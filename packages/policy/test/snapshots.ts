@@ -41,6 +41,8 @@ export function memory(over: Partial<MemoryView> = {}): MemoryView {
     budgetBytes: 64 * BYTES_PER_GB,
     safetyBytes: 0,
     othersBytes: 4 * BYTES_PER_GB,
+    othersSteadyBytes: 4 * BYTES_PER_GB,
+    devices: {},
     services: [{ owner: 'j-prime', measuredBytes: 10 * BYTES_PER_GB }],
     trainers: {},
     prime: { heldBytes: 10 * BYTES_PER_GB, idleMs: 0, activeRequests: 0 },
@@ -48,7 +50,16 @@ export function memory(over: Partial<MemoryView> = {}): MemoryView {
   };
 }
 export function lease(over: Partial<LeaseView> = {}): LeaseView {
-  return { leaseId: 'l1', holder: 'j1', state: 'requested', need: need(40), expiresAtMs: null, ...over };
+  return {
+    leaseId: 'l1',
+    holder: 'j1',
+    purpose: 'training',
+    state: 'requested',
+    need: need(40),
+    expiresAtMs: null,
+    reclaimed: false,
+    ...over,
+  };
 }
 export function snapshot(over: Partial<SchedulingSnapshot> = {}): SchedulingSnapshot {
   return {
@@ -58,7 +69,10 @@ export function snapshot(over: Partial<SchedulingSnapshot> = {}): SchedulingSnap
     leases: [],
     memory: memory(),
     reactorAway: null,
+    hold: null,
+    justWoke: false,
     options: {
+      policy: 'wait',
       slotTimeoutMs: 300_000,
       agingMs: HOUR,
       primeThresholdBytes: 20 * BYTES_PER_GB,

@@ -21,6 +21,7 @@ export {
   type StopResult,
   type StopRung,
 } from './stop.ts';
+export { readMachineUse, type MachineUse } from './machine-use.ts';
 export { readMachineMemory, type MachineMemory } from './machine-memory.ts';
 export { readProcessTreeMemory, readTrees, type TreeMemory } from './tree-memory.ts';
 export { cpuPercentBetween, sampleCpu, type CpuSample } from './cpu.ts';

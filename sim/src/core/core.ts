@@ -178,6 +178,8 @@ export class Core {
           budgetBytes: machine.budgetBytes,
           safetyBytes: scenario.safetyBytes,
           othersBytes: Math.max(0, machine.usedBytes() - owned),
+          othersSteadyBytes: Math.max(0, machine.usedBytes() - owned),
+          devices: {},
           services,
           trainers,
           prime: seen,

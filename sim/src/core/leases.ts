@@ -1,5 +1,5 @@
 // Memory leases as JARVIS Core keeps them; the lifecycle's table decides what may become of one.
-import { isTerminal, LEASE_LIFECYCLE, type LeaseState, mayGo, type ResourceVector } from '@jarvis/contracts';
+import { isTerminal, LEASE_LIFECYCLE, type LeasePurpose, type LeaseState, mayGo } from '@jarvis/contracts';
 import type { Transaction } from '../kernel/disk.ts';
 import type { CoreTables, LeaseRow } from './tables.ts';
 
@@ -13,9 +13,15 @@ export interface LeaseChange {
 export function requestLease(
   tx: Transaction,
   tables: CoreTables,
-  lease: { readonly leaseId: string; readonly holder: string; readonly need: ResourceVector },
+  lease: Pick<LeaseRow, 'leaseId' | 'holder' | 'need'> & { readonly purpose?: LeasePurpose },
 ): void {
-  const row: LeaseRow = { ...lease, state: 'requested', expiresAtMs: null };
+  const row: LeaseRow = {
+    purpose: 'training',
+    ...lease,
+    state: 'requested',
+    expiresAtMs: null,
+    reclaimed: false,
+  };
   tx.insert(tables.leases, lease.leaseId, row);
   tables.liveLeases.add(row);
 }
@@ -42,6 +48,14 @@ export function changeLease(
 export function releaseLeasesOf(tx: Transaction, tables: CoreTables, holder: string, why: string): void {
   for (const row of liveLeases(tables))
     if (row.holder === holder) changeLease(tx, tables, row.leaseId, { to: 'released', why });
+}
+
+/** Asks its holder to give it back; once. */
+export function reclaimLease(tx: Transaction, tables: CoreTables, leaseId: string): boolean {
+  const row = tables.leases.get(leaseId);
+  if (row?.state !== 'granted' || row.reclaimed) return false;
+  tx.change(row, { reclaimed: true });
+  return true;
 }
 
 export function renewLease(

@@ -22,10 +22,12 @@ import type {
   StoredState,
   Submission,
   Submitted,
+  TakenMemory,
 } from '@jarvis/coordinator';
 import { afterFailure, type BreakerRules } from '@jarvis/policy';
 import { type Disk, GuardFailed, type Transaction } from '../kernel/disk.ts';
-import { changeLease, liveLeases, releaseLeasesOf, requestLease } from './leases.ts';
+import { changeLease, liveLeases, reclaimLease, releaseLeasesOf, requestLease } from './leases.ts';
+import { needOfJob, noteTaken } from './needs.ts';
 import { acquireLock, releaseLock, releaseLocksOf } from './locks.ts';
 import type { CoreTables, JobRow } from './tables.ts';
 
@@ -66,7 +68,7 @@ export class SimulatedStore implements CoordinatorStore {
     const { tables } = this.#options;
     return Promise.resolve({
       breakers: [...tables.breakers.values()],
-      jobs: liveJobs(tables).map(storedJobOf),
+      jobs: liveJobs(tables).map((row) => storedJobOf(row, needOfJob(row, tables))),
       slots: [...tables.locks.values()].flatMap(({ slot, holder, token, expiresAtMs }) =>
         slot === null ? [] : [{ slot, holder, token, expiresAtMs }],
       ),
@@ -108,12 +110,13 @@ export class SimulatedStore implements CoordinatorStore {
       const job = tables.jobs.get(jobId);
       if (token === null || job === undefined) return false;
       const leaseId = newId('lease');
-      requestLease(tx, tables, { leaseId, holder: jobId, need: job.need });
+      const need = needOfJob(job, tables);
+      requestLease(tx, tables, { leaseId, holder: jobId, need });
       return this.#move(tx, jobId, {
         from: sourcesOf(JOB_LIFECYCLE, 'waiting_for_memory'),
         to: 'waiting_for_memory',
         reason,
-        set: { slot, token, leaseId, waitingSinceMs: nowMs, notBeforeMs: null },
+        set: { slot, token, leaseId, need, waitingSinceMs: nowMs, notBeforeMs: null },
       });
     });
   }
@@ -129,6 +132,21 @@ export class SimulatedStore implements CoordinatorStore {
 
   refuseLease(leaseId: string, reason: string): Promise<boolean> {
     return this.#attempt((tx) => this.#lease(tx, leaseId, { to: 'refused', why: reason }));
+  }
+
+  reclaimLease(leaseId: string): Promise<boolean> {
+    return this.#attempt((tx) => reclaimLease(tx, this.#options.tables, leaseId));
+  }
+
+  noteMemory(taken: TakenMemory, nowMs: number): Promise<void> {
+    const { tables, breaker } = this.#options;
+    return this.#write((tx) => {
+      const modelType = noteTaken(tx, tables, taken);
+      if (modelType === null || taken.failure === null) return;
+      const before = tables.breakers.get(modelType) ?? null;
+      const failed = { modelType, error: taken.failure };
+      tx.insert(tables.breakers, modelType, afterFailure(before, failed, nowMs, breaker));
+    });
   }
 
   /** The words of a lease decide nothing, and are not kept here. */
@@ -297,6 +315,7 @@ export class SimulatedStore implements CoordinatorStore {
       token: null,
       leaseId: null,
       need: { ...defaultNeed, ...submission.need },
+      needGiven: submission.need !== undefined,
       attempt: 0,
       epoch: 0,
       epochs: submission.epochs ?? 1,
@@ -349,7 +368,7 @@ export class SimulatedStore implements CoordinatorStore {
   }
 }
 
-function storedJobOf(row: JobRow): StoredJob {
+function storedJobOf(row: JobRow, need: ResourceVector): StoredJob {
   return {
     jobId: row.jobId,
     modelType: row.modelType,
@@ -360,7 +379,7 @@ function storedJobOf(row: JobRow): StoredJob {
     waitingSinceMs: row.waitingSinceMs,
     slot: row.slot,
     leaseId: row.leaseId,
-    need: row.need,
+    need,
     cancelRequested: row.cancelRequested,
     attempt: row.attempt,
     token: row.token,

@@ -2,13 +2,14 @@
 import type {
   JobEvent,
   JobState,
+  LeasePurpose,
   LeaseState,
   LockState,
   ModelType,
   PriorityClass,
   ResourceVector,
 } from '@jarvis/contracts';
-import type { BreakerView } from '@jarvis/policy';
+import type { BreakerView, NeedObservation } from '@jarvis/policy';
 import { slotLockName } from '@jarvis/contracts';
 
 export interface CoreEvent {
@@ -29,7 +30,9 @@ export interface JobRow {
   slot: number | null;
   token: number | null;
   leaseId: string | null;
-  readonly need: ResourceVector;
+  need: ResourceVector;
+  /** Whoever asked for it said so. */
+  readonly needGiven: boolean;
   attempt: number;
   epoch: number;
   epochs: number;
@@ -57,9 +60,16 @@ export interface LockRow {
 export interface LeaseRow {
   readonly leaseId: string;
   readonly holder: string;
+  readonly purpose: LeasePurpose;
   state: LeaseState;
   readonly need: ResourceVector;
   expiresAtMs: number | null;
+  reclaimed: boolean;
+}
+
+/** What an attempt took, as evidence of what its kind needs. */
+export interface TakenRow extends NeedObservation {
+  readonly modelType: ModelType;
 }
 
 export interface CoreTables {
@@ -69,6 +79,8 @@ export interface CoreTables {
   readonly endedLockRequests: Map<string, true>;
   readonly leases: Map<string, LeaseRow>;
   readonly breakers: Map<ModelType, BreakerView>;
+  /** By job and attempt, oldest first. */
+  readonly taken: Map<string, TakenRow>;
   /** Indexes over the above: jobs and leases that have not ended. */
   readonly liveJobs: Set<JobRow>;
   readonly liveLeases: Set<LeaseRow>;
@@ -86,6 +98,7 @@ export function emptyTables(slots: number): CoreTables {
     endedLockRequests: new Map(),
     leases: new Map(),
     breakers: new Map(),
+    taken: new Map(),
     liveJobs: new Set(),
     liveLeases: new Set(),
   };

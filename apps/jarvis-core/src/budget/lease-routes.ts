@@ -73,7 +73,7 @@ export function addLeaseRoutes(server: HttpServer, options: LeaseRoutesOptions):
   );
   server.get(
     '/api/leases/:id/stream',
-    { schema: { summary: 'Events of a lease (SSE: granted, expired, released)', params } },
+    { schema: { summary: 'Events of a lease (SSE: granted, reclaim_requested, expired, released)', params } },
     async (req, reply) => {
       await mustFind(options, req.params.id);
       await sendSse(reply, leaseMessages(options.events, req.params.id, lastEventId(req), clientGone(reply)));
@@ -104,6 +104,7 @@ async function request(
     await leases.request(tx, {
       leaseId,
       holder: body.holder,
+      purpose: body.purpose,
       need,
       reason: body.why,
       nowMs: clock.now(),

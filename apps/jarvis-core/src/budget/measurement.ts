@@ -39,11 +39,15 @@ async function probe(client: ServiceClient | null): Promise<Health | null> {
     : client.get('/health', healthSchema, { once: true, timeoutMs: PROBE_TIMEOUT_MS }).catch(() => null);
 }
 
-/** `runs`: the runs that Reactor Core has alive now. */
+/**
+ * @param runs the runs that Reactor Core has alive now
+ * @param othersBefore what others used at the look before, in bytes; null at the first
+ */
 export async function measureMemory(
   options: MeasurementOptions,
   peers: Peers,
   runs: readonly Run[],
+  othersBefore: number | null,
 ): Promise<MemoryView> {
   const owners: { owner: ServiceName; pid: number }[] = [{ owner: 'jarvis-core', pid: options.ownPid }];
   if (peers.prime !== null) owners.push({ owner: 'j-prime', pid: peers.prime.pid });
@@ -57,11 +61,14 @@ export async function measureMemory(
   const services = owners.map(({ owner, pid }) => ({ owner, measuredBytes: bytesOf(pid) }));
   const byJob = Object.fromEntries(trainers.map(({ jobId, pid }) => [jobId, bytesOf(pid)]));
   const owned = [...services.map((s) => s.measuredBytes), ...Object.values(byJob)].reduce((a, b) => a + b, 0);
+  const othersBytes = Math.max(0, machine.used_bytes - owned);
   return {
     measuredAtMs: options.clock.now(),
     budgetBytes: options.budgetBytes ?? machine.total_bytes,
     safetyBytes: options.safetyBytes,
-    othersBytes: Math.max(0, machine.used_bytes - owned),
+    othersBytes,
+    othersSteadyBytes: Math.min(othersBytes, othersBefore ?? othersBytes),
+    devices: {},
     services,
     trainers: byJob,
     prime: await primeUse(options.prime, services.find((s) => s.owner === 'j-prime')?.measuredBytes),

@@ -2,6 +2,8 @@
 // goes into the coordinator's inbox.
 import { runsSchema, type Run } from '@jarvis/contracts';
 import type { Coordinator } from '@jarvis/coordinator';
+import type { MachineUse } from '@jarvis/policy';
+import { readMachineUse } from '@jarvis/process';
 import { type Clock, type Logger, type Loop, type ServiceClient, startLoop } from '@jarvis/runtime';
 import { measureMemory, type MeasurementOptions, type Peers, probePeers } from './measurement.ts';
 
@@ -10,6 +12,8 @@ export interface WatchOptions extends MeasurementOptions {
   readonly logger: Logger;
   readonly coordinator: Coordinator;
   readonly intervalMs: number;
+  /** Told at each look whether somebody is at the machine. */
+  readonly onUse: (use: MachineUse) => void;
 }
 
 /** While a peer that belongs to the system has not been seen, it is looked for more often: a start should not wait for an interval. */
@@ -24,13 +28,17 @@ export interface Watch {
 
 export function watchResources(options: WatchOptions): Watch {
   let peers: Peers = { prime: null, reactor: null };
+  let othersBytes: number | null = null;
   const look = async (signal: AbortSignal): Promise<void> => {
     peers = await probePeers(options);
     const runs = await liveRuns(options.reactor);
     if (runs === null)
       options.coordinator.post({ type: 'reactor_away', reason: reactorAway(options.reactor) });
     else options.coordinator.post({ type: 'runs_observed', runs });
-    options.coordinator.post({ type: 'measured', memory: await measureMemory(options, peers, runs ?? []) });
+    options.onUse(await readMachineUse());
+    const memory = await measureMemory(options, peers, runs ?? [], othersBytes);
+    othersBytes = memory.othersBytes;
+    options.coordinator.post({ type: 'measured', memory });
     const unseen =
       (options.prime !== null && peers.prime === null) ||
       (options.reactor !== null && peers.reactor === null);

@@ -6,6 +6,7 @@ import {
   LAST_TRAINING_EVENTS,
   type MakeRoom,
   makeRoomSchema,
+  type NegotiationPolicy,
   restoreResponseSchema,
   trainingCancelledSchema,
   trainingPreemptedSchema,
@@ -35,6 +36,7 @@ const DRAIN_TIME_MS = 300_000;
 export interface OutsideOptions {
   readonly reactor: ServiceClient;
   readonly prime: ServiceClient | null;
+  readonly policy: NegotiationPolicy;
   readonly token: string | null;
   readonly clock: Clock;
   readonly random: Random;

@@ -49,8 +49,22 @@ export async function countOutcome(tx: Transaction, outcome: Outcome, rules: Bre
     await forgetBreaker(tx, modelType);
     return;
   }
+  await countFailure(tx, { modelType, error: outcome.error, nowMs: outcome.nowMs }, rules);
+}
+
+export interface Failure {
+  readonly modelType: ModelType;
+  readonly error: string;
+  readonly nowMs: number;
+}
+
+export async function countFailure(
+  tx: Transaction,
+  { modelType, error, nowMs }: Failure,
+  rules: BreakerRules,
+): Promise<void> {
   const before = (await listBreakers(tx)).find((b) => b.modelType === modelType) ?? null;
-  const after = afterFailure(before, { modelType, error: outcome.error }, outcome.nowMs, rules);
+  const after = afterFailure(before, { modelType, error }, nowMs, rules);
   const openUntil = after.openUntilMs === null ? null : Math.round(after.openUntilMs);
   await tx.run(sql`
     INSERT INTO breakers (model_type, failures, open_until, last_error)

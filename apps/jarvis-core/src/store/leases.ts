@@ -1,5 +1,11 @@
 // Memory leases: asked for, granted on measured memory by the coordinator, renewed by their holder, given back.
-import { LEASE_LIFECYCLE, type LeaseState, type ResourceVector, sourcesOf } from '@jarvis/contracts';
+import {
+  LEASE_LIFECYCLE,
+  type LeasePurpose,
+  type LeaseState,
+  type ResourceVector,
+  sourcesOf,
+} from '@jarvis/contracts';
 import { type Database, type EventLog, join, sql, type Transaction } from '@jarvis/store';
 import { isoOf } from '@jarvis/runtime';
 import type { LeaseRow } from './rows.ts';
@@ -32,6 +38,7 @@ export class LeaseTable {
     lease: {
       leaseId: string;
       holder: string;
+      purpose?: LeasePurpose;
       need: Omit<ResourceVector, 'host_id'>;
       reason: string;
       nowMs: number;
@@ -40,8 +47,8 @@ export class LeaseTable {
     },
   ): Promise<void> {
     await tx.run(sql`
-      INSERT INTO leases (lease_id, holder, state, need_ram, need_vram, reason, requested_at, expires_at)
-      VALUES (${lease.leaseId}, ${lease.holder}, 'requested', ${lease.need.ram_bytes}, ${JSON.stringify(lease.need.vram_bytes)}, ${lease.reason}, ${lease.nowMs},
+      INSERT INTO leases (lease_id, holder, purpose, state, need_ram, need_vram, reason, requested_at, expires_at)
+      VALUES (${lease.leaseId}, ${lease.holder}, ${lease.purpose ?? 'training'}, 'requested', ${lease.need.ram_bytes}, ${JSON.stringify(lease.need.vram_bytes)}, ${lease.reason}, ${lease.nowMs},
         ${lease.ttlMs === undefined ? null : lease.nowMs + lease.ttlMs})`);
     await this.#tell(tx, lease.leaseId, 'requested', lease);
   }
@@ -65,6 +72,21 @@ export class LeaseTable {
     );
     for (const lease of held)
       await this.change(tx, { leaseId: lease.lease_id, to: 'released', reason, nowMs });
+  }
+
+  /** Asks its holder to give it back: told on its stream, and with each renewal. Once. */
+  async reclaim(tx: Transaction, leaseId: string, reason: string, nowMs: number): Promise<boolean> {
+    const changes = await tx.run(
+      sql`UPDATE leases SET reclaim = ${reason} WHERE lease_id = ${leaseId} AND state = 'granted' AND reclaim IS NULL`,
+    );
+    if (changes === 1)
+      await this.#events.append(tx, {
+        stream: leaseStream(leaseId),
+        type: 'reclaim_requested',
+        data: { lease_id: leaseId, state: 'granted', reason },
+        at: isoOf(nowMs),
+      });
+    return changes === 1;
   }
 
   /** Says why it waits. No event: nothing has happened to it. */

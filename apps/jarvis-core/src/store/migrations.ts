@@ -79,4 +79,19 @@ export const MIGRATIONS: readonly Migration[] = [
         model_type TEXT PRIMARY KEY, failures BIGINT NOT NULL, open_until BIGINT, last_error TEXT NOT NULL
       );`,
   },
+  {
+    id: 7,
+    name: 'what memory is for, and is asked back; what trainings took; training may be paused',
+    sql: `
+      ALTER TABLE leases ADD COLUMN purpose TEXT NOT NULL DEFAULT 'training';
+      ALTER TABLE leases ADD COLUMN reclaim TEXT;
+      ALTER TABLE jobs ADD COLUMN need_given INTEGER NOT NULL DEFAULT 0;
+      CREATE TABLE taken_memory (
+        job_id TEXT NOT NULL, attempt BIGINT NOT NULL, model_type TEXT NOT NULL, row_count BIGINT NOT NULL,
+        peak_bytes BIGINT NOT NULL, limit_bytes BIGINT NOT NULL, outcome TEXT NOT NULL, at BIGINT NOT NULL,
+        PRIMARY KEY (job_id, attempt)
+      );
+      CREATE INDEX taken_memory_by_kind ON taken_memory (model_type, at);
+      CREATE TABLE pause (id INTEGER PRIMARY KEY, reason TEXT NOT NULL, until_at BIGINT);`,
+  },
 ];

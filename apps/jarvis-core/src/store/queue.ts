@@ -18,14 +18,16 @@ import type {
   StoredState,
   Submission,
   Submitted,
+  TakenMemory,
 } from '@jarvis/coordinator';
 import type { BreakerRules } from '@jarvis/policy';
 import { type Database, join, raw, type Sql, sql, type Step, type Transaction } from '@jarvis/store';
-import { countOutcome, forgetBreaker, listBreakers } from './breakers.ts';
+import { countFailure, countOutcome, forgetBreaker, listBreakers } from './breakers.ts';
 import { tellJob } from './job-events.ts';
 import { findJobRow } from './jobs.ts';
 import { findLease, LeaseTable } from './leases.ts';
 import { LIVE_STATES, submitJob, type SubmitOptions } from './submitting.ts';
+import { needOfJob, noteTaken, TakenTable } from './taken-memory.ts';
 import { acquireLock, releaseLock, releaseLocksOf, slotOf } from './locks.ts';
 import {
   type LeaseRow,
@@ -71,9 +73,11 @@ interface Move {
 export class Queue implements CoordinatorStore {
   readonly #options: QueueOptions;
   readonly #leases: LeaseTable;
+  readonly #taken: TakenTable;
 
   constructor(options: QueueOptions) {
     this.#options = options;
+    this.#taken = new TakenTable(options.db);
     this.#leases = new LeaseTable(options.events);
   }
 
@@ -86,9 +90,12 @@ export class Queue implements CoordinatorStore {
     const leases = await db.all<LeaseRow>(
       sql`SELECT * FROM leases WHERE state IN (${join(LIVE_LEASES)}) ORDER BY requested_at`,
     );
+    const taken = await this.#taken.all();
     return {
       breakers: await listBreakers(db),
-      jobs: jobs.map((row) => storedJobOf(row, hostId)),
+      jobs: jobs.map((row) =>
+        storedJobOf(row, hostId, row.state === 'queued' ? needOfJob(row, taken).bytes : undefined),
+      ),
       slots: locks.flatMap((row) => {
         const slot = slotOf(row.name);
         return slot === null || (slot >= slots && row.state === 'free')
@@ -112,8 +119,9 @@ export class Queue implements CoordinatorStore {
     );
   }
 
-  takeSlot(jobId: string, slot: number, reason: string, nowMs: number): Promise<boolean> {
+  async takeSlot(jobId: string, slot: number, reason: string, nowMs: number): Promise<boolean> {
     const { lockTtlMs, random } = this.#options;
+    const taken = await this.#taken.all();
     return this.#attempt('core.job.take_slot', async (tx) => {
       const token = await acquireLock(tx, {
         name: slotLockName(slot),
@@ -126,7 +134,7 @@ export class Queue implements CoordinatorStore {
       if (job === undefined) return false;
       const leaseId = random.id('lease');
       const need = {
-        ram_bytes: Number(job.need_ram),
+        ram_bytes: needOfJob(job, taken).bytes,
         vram_bytes: JSON.parse(job.need_vram) as Record<string, number>,
       };
       await this.#leases.request(tx, {
@@ -136,7 +144,7 @@ export class Queue implements CoordinatorStore {
         reason: `for ${job.model_type} job ${jobId}`,
         nowMs,
       });
-      const set = sql`, slot = ${slot}, token = ${token}, lease_id = ${leaseId}, waiting_since = ${nowMs}, not_before = NULL`;
+      const set = sql`, slot = ${slot}, token = ${token}, lease_id = ${leaseId}, need_ram = ${need.ram_bytes}, waiting_since = ${nowMs}, not_before = NULL`;
       return this.#move(tx, {
         jobId,
         from: sourcesOf(JOB_LIFECYCLE, 'waiting_for_memory'),
@@ -164,6 +172,19 @@ export class Queue implements CoordinatorStore {
     return this.#attempt('core.lease.refuse', (tx) =>
       this.#leases.change(tx, { leaseId, to: 'refused', reason, nowMs }),
     );
+  }
+
+  reclaimLease(leaseId: string, reason: string, nowMs: number): Promise<boolean> {
+    return this.#attempt('core.lease.reclaim', (tx) => this.#leases.reclaim(tx, leaseId, reason, nowMs));
+  }
+
+  async noteMemory(taken: TakenMemory, nowMs: number): Promise<void> {
+    await this.#options.db.transaction('core.memory.note', async (tx) => {
+      const modelType = await noteTaken(tx, taken, nowMs);
+      tx.afterCommit(() => this.#taken.forget());
+      if (modelType === null || taken.failure === null) return;
+      await countFailure(tx, { modelType, error: taken.failure, nowMs }, this.#options.breaker);
+    });
   }
 
   async explainLease(leaseId: string, reason: string): Promise<void> {

@@ -2,6 +2,7 @@
 import type {
   Job,
   JobState,
+  LeasePurpose,
   LeaseState,
   Lease,
   Lock,
@@ -29,6 +30,8 @@ export interface JobRow {
   readonly auto_deploy: number;
   readonly need_ram: Big;
   readonly need_vram: string;
+  /** 1: whoever asked for it said so. */
+  readonly need_given: number;
   readonly submitted_at: Big;
   readonly not_before: Big | null;
   readonly waiting_since: Big | null;
@@ -66,12 +69,14 @@ export interface LockRow {
 export interface LeaseRow {
   readonly lease_id: string;
   readonly holder: string;
+  readonly purpose: LeasePurpose;
   readonly state: LeaseState;
   readonly need_ram: Big;
   readonly need_vram: string;
   readonly reason: string;
   readonly granted_at: Big | null;
   readonly expires_at: Big | null;
+  readonly reclaim: string | null;
 }
 
 export function numberOrNull(value: Big | null): number | null {
@@ -126,6 +131,8 @@ export const STORED_JOB_COLUMNS = [
   'lease_id',
   'need_ram',
   'need_vram',
+  'need_given',
+  'dataset_rows',
   'cancel_requested',
   'attempt',
   'token',
@@ -137,7 +144,8 @@ export const STORED_JOB_COLUMNS = [
 ] as const satisfies readonly (keyof JobRow)[];
 export type StoredJobRow = Pick<JobRow, (typeof STORED_JOB_COLUMNS)[number]>;
 
-export function storedJobOf(row: StoredJobRow, hostId: string): StoredJob {
+/** @param needBytes what it needs by now; that which it was given, once it has a lease */
+export function storedJobOf(row: StoredJobRow, hostId: string, needBytes = Number(row.need_ram)): StoredJob {
   return {
     jobId: row.job_id,
     modelType: row.model_type,
@@ -148,7 +156,7 @@ export function storedJobOf(row: StoredJobRow, hostId: string): StoredJob {
     waitingSinceMs: numberOrNull(row.waiting_since),
     slot: numberOrNull(row.slot),
     leaseId: row.lease_id,
-    need: needOf(row, hostId),
+    need: { ...needOf(row, hostId), ram_bytes: needBytes },
     cancelRequested: row.cancel_requested !== 0,
     attempt: Number(row.attempt),
     token: numberOrNull(row.token),
@@ -169,9 +177,11 @@ export function leaseViewOf(row: LeaseRow, hostId: string): LeaseView {
   return {
     leaseId: row.lease_id,
     holder: row.holder,
+    purpose: row.purpose,
     state: row.state,
     need: needOf(row, hostId),
     expiresAtMs: numberOrNull(row.expires_at),
+    reclaimed: row.reclaim !== null,
   };
 }
 
@@ -179,12 +189,14 @@ export function leaseOf(row: LeaseRow, hostId: string, ttlSeconds: number): Leas
   return {
     lease_id: row.lease_id,
     holder: row.holder,
+    purpose: row.purpose,
     state: row.state,
     need: needOf(row, hostId),
     reason: row.reason,
     granted_at: isoOrNull(row.granted_at),
     expires_at: isoOrNull(row.expires_at),
     ttl_seconds: ttlSeconds,
+    reclaim_requested: row.reclaim,
   };
 }
 

@@ -95,10 +95,10 @@ async function insertJob(
   const need = submission.need ?? { ram_bytes: defaultNeedBytes(modelType), vram_bytes: {} };
   const ownMaxWaitMs = maxWait === undefined ? maxWaitMs : maxWait * 1000;
   await tx.run(sql`
-    INSERT INTO jobs (job_id, model_type, priority, state, reason, source, epochs, config, auto_deploy, need_ram, need_vram, submitted_at, max_wait)
+    INSERT INTO jobs (job_id, model_type, priority, state, reason, source, epochs, config, auto_deploy, need_ram, need_vram, need_given, submitted_at, max_wait)
     VALUES (${jobId}, ${modelType}, ${submission.priority ?? DEFAULT_PRIORITY[modelType]}, 'queued', ${submission.reason},
       ${submission.source}, ${submission.epochs ?? epochs}, ${JSON.stringify(submission.config)}, ${submission.auto_deploy},
-      ${need.ram_bytes}, ${JSON.stringify(need.vram_bytes)}, ${nowMs}, ${Math.round(ownMaxWaitMs)})`);
+      ${need.ram_bytes}, ${JSON.stringify(need.vram_bytes)}, ${submission.need !== undefined}, ${nowMs}, ${Math.round(ownMaxWaitMs)})`);
   await tellJob(tx, options.events, { jobId, type: 'state', nowMs });
   return jobId;
 }

@@ -2,32 +2,30 @@
 //
 //   1 observe   expired leases become unconfirmed; who is to be cancelled, or waited longer than it may, ends
 //   2 order     the queue by effective class and submit time; who of it is due
-//   3 fit       which requested leases fit into memory now, and which never will
-//   4 negotiate ask J-Prime for what is missing
+//   3 negotiate which requested leases fit into memory now, and which never will; ask J-Prime for what is missing
+//   4 give way  trainings stop for a person, for other programs, for a request that J-Prime has to answer
 //   5 admit     granted: start; a free slot: the first that is due takes it
 //   6 requeue   waited too long for memory, or a higher class came: back to the queue
 //   7 preempt   a training gives way to a higher class
 //   8 explain   a sentence for each job that waits
 import { dueOf } from './due.ts';
 import { explain, type Explanation } from './explain.ts';
-import { fitLease, neverFits } from './fit.ts';
+import { type LeaseDecision, negotiate } from './negotiate.ts';
 import { orderQueue } from './order.ts';
 import { preempt, type Preemption } from './preempt.ts';
 import { requeue, type Requeue } from './requeue.ts';
 import type { JobView, LeaseView, SchedulingSnapshot } from './snapshot.ts';
+import { giveWay, type Reclaim } from './yielding.ts';
 
 export type Decision =
   | { readonly type: 'expire_lease'; readonly leaseId: string }
-  | { readonly type: 'grant_lease'; readonly leaseId: string; readonly reason: string }
-  /** It can never be granted. */
-  | { readonly type: 'refuse_lease'; readonly leaseId: string; readonly reason: string }
-  | { readonly type: 'explain_lease'; readonly leaseId: string; readonly reason: string }
-  | { readonly type: 'drain'; readonly leaseId: string; readonly bytes: number; readonly reason: string }
+  | LeaseDecision
   | { readonly type: 'start'; readonly jobId: string; readonly reason: string }
   | { readonly type: 'take_slot'; readonly jobId: string; readonly slot: number; readonly reason: string }
   | { readonly type: 'cancel'; readonly jobId: string; readonly reason: string }
   | Requeue
   | Preemption
+  | Reclaim
   | Explanation;
 
 export function schedule(snapshot: SchedulingSnapshot): Decision[] {
@@ -41,24 +39,29 @@ export function schedule(snapshot: SchedulingSnapshot): Decision[] {
     snapshot.options.agingMs,
   );
   const due = dueOf(snapshot, queue);
-  const fitted = fitAndNegotiate(snapshot, leases);
+  const negotiated = negotiate(snapshot, leases);
+  const { waiting } = negotiated;
   const starts = admitGranted(snapshot, leases, gone);
-  const requeues = requeue(snapshot, leases, due.jobs, fitted.waiting);
+  const requeues = requeue(snapshot, leases, due.jobs, waiting);
   const taken = admitQueued(snapshot, due.jobs);
   const stays = queue.filter((j) => !taken.some((d) => 'jobId' in d && d.jobId === j.jobId));
+  const yielding = giveWay(snapshot, leases, negotiated.serving);
+  const settled = requeues.length + yielding.length === 0;
   return [
     ...expired,
     ...cancelled,
-    ...fitted.decisions,
+    ...negotiated.decisions,
+    ...yielding,
     ...starts,
     ...requeues,
     ...taken,
-    ...(requeues.length > 0 ? [] : preempt(snapshot, leases, wanting(snapshot, due.jobs, fitted.waiting))),
-    ...explain(snapshot, { queue: stays, held: due.held, waiting: fitted.waiting }),
+    ...(settled ? preempt(snapshot, leases, wanting(snapshot, due.jobs, waiting)) : []),
+    ...explain(snapshot, { queue: stays, held: due.held, waiting }),
   ];
 }
 
 function observe(snapshot: SchedulingSnapshot): Decision[] {
+  if (snapshot.justWoke) return [];
   return snapshot.leases
     .filter((l) => l.state === 'granted' && l.expiresAtMs !== null && l.expiresAtMs <= snapshot.nowMs)
     .map((l) => ({ type: 'expire_lease', leaseId: l.leaseId }));
@@ -85,41 +88,12 @@ function afterExpiry(leases: readonly LeaseView[], expired: readonly Decision[])
   return leases.map((l) => (ids.has(l.leaseId) ? { ...l, state: 'expired_unconfirmed' } : l));
 }
 
-interface Fitted {
-  readonly decisions: Decision[];
-  /** Why a lease cannot be granted now, by its holder. */
-  readonly waiting: ReadonlyMap<string, string>;
-}
-
-function fitAndNegotiate(snapshot: SchedulingSnapshot, leases: readonly LeaseView[]): Fitted {
-  const decisions: Decision[] = [];
-  const waiting = new Map<string, string>();
-  let current = [...leases];
-  for (const lease of leases.filter((l) => l.state === 'requested' || l.state === 'draining')) {
-    const fit = fitLease(lease, snapshot, current);
-    if (fit.fits) {
-      decisions.push({ type: 'grant_lease', leaseId: lease.leaseId, reason: 'measured: there is room' });
-      current = current.map((l) => (l.leaseId === lease.leaseId ? { ...l, state: 'granted' } : l));
-      continue;
-    }
-    waiting.set(lease.holder, fit.reason);
-    // Jobs of the queue are explained, and sent back, as jobs. Hardly ever asked: not worth a set of all of them.
-    const ours = snapshot.jobs.some((j) => j.jobId === lease.holder);
-    const never = ours ? null : neverFits(lease.need, snapshot.memory);
-    if (never !== null) decisions.push({ type: 'refuse_lease', leaseId: lease.leaseId, reason: never });
-    else if (lease.state === 'requested' && fit.missingBytes > 0 && snapshot.memory?.prime != null)
-      decisions.push({ type: 'drain', leaseId: lease.leaseId, bytes: fit.missingBytes, reason: fit.reason });
-    else if (!ours) decisions.push({ type: 'explain_lease', leaseId: lease.leaseId, reason: fit.reason });
-  }
-  return { decisions, waiting };
-}
-
 function admitGranted(
   snapshot: SchedulingSnapshot,
   leases: readonly LeaseView[],
   gone: ReadonlySet<string>,
 ): Decision[] {
-  if (snapshot.reactorAway !== null) return [];
+  if (snapshot.reactorAway !== null || snapshot.hold !== null) return [];
   const granted = new Set(leases.filter((l) => l.state === 'granted').map((l) => l.leaseId));
   return snapshot.jobs
     .filter(

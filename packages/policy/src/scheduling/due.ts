@@ -18,7 +18,8 @@ export function dueOf(snapshot: SchedulingSnapshot, queue: readonly JobView[]): 
   const held = new Map<string, string>();
   for (const job of queue) {
     // A job that is larger than the whole budget would take the slot and wait in it for ever.
-    const reason = neverFits(job.need, memory) ?? tooEarly(job, nowMs) ?? breakers.hold(job);
+    const reason =
+      snapshot.hold?.reason ?? neverFits(job.need, memory) ?? tooEarly(job, nowMs) ?? breakers.hold(job);
     if (reason === null) jobs.push(job);
     else held.set(job.jobId, reason);
   }

@@ -57,7 +57,7 @@ function frees(victim: JobView, first: JobView, memory: MemoryView, leases: read
 }
 
 /** The lowest class, and of that the one that loses the least. */
-function cheapestFirst(a: JobView, b: JobView): number {
+export function cheapestFirst(a: JobView, b: JobView): number {
   return (
     PRIORITY_RANK[b.priority] - PRIORITY_RANK[a.priority] ||
     (b.trainingSinceMs ?? 0) - (a.trainingSinceMs ?? 0) ||

@@ -27,12 +27,21 @@ export function requeue(
 ): Requeue[] {
   const stuck = snapshot.jobs.filter((j) => j.state === 'waiting_for_memory' && waiting.has(j.jobId));
   const causes = [
+    held(snapshot),
     tooLarge(snapshot, stuck),
     stranded(snapshot, leases),
     late(snapshot, stuck, waiting),
     outranked(snapshot, stuck, due),
   ];
   return causes.find((requeues) => requeues.length > 0) ?? [];
+}
+
+/** While nobody may train, nobody keeps a slot and memory for it either. */
+function held({ jobs, hold, nowMs }: SchedulingSnapshot): Requeue[] {
+  if (hold === null) return [];
+  return jobs
+    .filter((j) => j.state === 'waiting_for_memory' && !j.cancelRequested)
+    .map((j) => ({ type: 'requeue', jobId: j.jobId, reason: hold.reason, notBeforeMs: nowMs }));
 }
 
 /** Who asks for more than there ever is. */

@@ -1,5 +1,13 @@
 // What a scheduling cycle looks at: one immutable picture of queue, slots, leases and memory at one moment.
-import type { JobState, LeaseState, ModelType, PriorityClass, ResourceVector } from '@jarvis/contracts';
+import type {
+  JobState,
+  LeasePurpose,
+  LeaseState,
+  ModelType,
+  NegotiationPolicy,
+  PriorityClass,
+  ResourceVector,
+} from '@jarvis/contracts';
 import type { BreakerRules, BreakerView } from './breaker.ts';
 
 export interface JobView {
@@ -35,9 +43,22 @@ export interface LeaseView {
   readonly leaseId: string;
   /** The job that it is for; not always one of this queue. */
   readonly holder: string;
+  /** Whether memory is asked for to train, or by J-Prime to answer requests. */
+  readonly purpose: LeasePurpose;
   readonly state: LeaseState;
   readonly need: ResourceVector;
   readonly expiresAtMs: number | null;
+  /** Its holder was asked to give it back. */
+  readonly reclaimed: boolean;
+}
+
+/** One GPU as measured, in bytes. */
+export interface DeviceView {
+  readonly totalBytes: number;
+  /** By whomever. */
+  readonly usedBytes: number;
+  /** Of that by each holder of a lease. */
+  readonly byHolder: Readonly<Record<string, number>>;
 }
 
 /** Memory of this host as measured, in bytes. */
@@ -47,6 +68,8 @@ export interface MemoryView {
   readonly safetyBytes: number;
   /** Used on the machine by processes that are not ours. */
   readonly othersBytes: number;
+  /** The least of that in the last two looks: what a single look has seen amiss stops no training. */
+  readonly othersSteadyBytes: number;
   /** Each service's process tree, trainers apart. */
   readonly services: readonly { readonly owner: string; readonly measuredBytes: number }[];
   /** Each trainer's process tree, by job. */
@@ -56,9 +79,19 @@ export interface MemoryView {
     readonly idleMs: number;
     readonly activeRequests: number;
   } | null;
+  readonly devices: Readonly<Record<string, DeviceView>>;
+}
+
+/** Why nobody trains now, whoever waits. */
+export interface TrainingHold {
+  /** With what would let it go, for a person. */
+  readonly reason: string;
+  /** Whether what trains stops at a checkpoint too. */
+  readonly stopsRunning: boolean;
 }
 
 export interface SchedulingOptions {
+  readonly policy: NegotiationPolicy;
   readonly slotTimeoutMs: number;
   /** A job that waited for so long counts one class higher. */
   readonly agingMs: number;
@@ -80,6 +113,11 @@ export interface SchedulingSnapshot {
   readonly memory: MemoryView | null;
   /** null: Reactor Core answers and its runs are known; otherwise why nothing can be started, for a person. */
   readonly reactorAway: string | null;
+  readonly hold: TrainingHold | null;
+  /**
+   * The machine slept, or this process was stopped: what holders should have renewed in the meantime they could not.
+   */
+  readonly justWoke: boolean;
   /** Of model types of which jobs failed lately. */
   readonly breakers: readonly BreakerView[];
   readonly options: SchedulingOptions;
