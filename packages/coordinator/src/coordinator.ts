@@ -4,7 +4,9 @@
 //   HTTP, triggers, Reactor Core's streams, measurements --> inbox --> store --> schedule() --> store --> perform()
 import { CodedError, invariant, type ModelType } from '@jarvis/contracts';
 import {
+  availableBytes,
   type Decision,
+  type LeaseView,
   type MemoryView,
   schedule,
   type SchedulingOptions,
@@ -12,6 +14,7 @@ import {
 } from '@jarvis/policy';
 import type {
   CoordinatorStore,
+  Drain,
   ExternalWork,
   Performer,
   Run,
@@ -260,7 +263,7 @@ export class Coordinator {
       let moved = false;
       for (const decision of decisions) moved = (await this.#decide(decision)) || moved;
       if (!moved) {
-        performer.perform(this.#asFarAsKnown(externalWork(state)));
+        performer.perform(this.#asFarAsKnown(externalWork(state, this.#memory)));
         await this.#explain(state, decisions);
         return;
       }
@@ -355,14 +358,19 @@ export class Coordinator {
 }
 
 /** What the state calls for outside. */
-export function externalWork(state: StoredState): ExternalWork {
+export function externalWork(state: StoredState, memory: MemoryView | null): ExternalWork {
   const { jobs, leases } = state;
   return {
     start: jobs.filter((j) => j.state === 'starting'),
     follow: jobs.filter((j) => j.state === 'training' || j.state === 'preempting'),
     preempt: jobs.filter((j) => j.state === 'preempting'),
     cancel: jobs.filter((j) => j.cancelRequested && (j.state === 'training' || j.state === 'preempting')),
-    drain: leases.filter((l) => l.state === 'draining'),
+    drain: leases.filter((l) => l.state === 'draining').map((lease) => drainOf(lease, leases, memory)),
     restore: leases.length === 0,
   };
+}
+
+function drainOf(lease: LeaseView, leases: readonly LeaseView[], memory: MemoryView | null): Drain {
+  const available = memory === null ? 0 : Math.max(0, availableBytes(memory, leases));
+  return { lease, bytes: Math.max(1, lease.need.ram_bytes - available) };
 }

@@ -122,6 +122,12 @@ export interface CoordinatorStore {
   resetBreaker(modelType: ModelType): Promise<boolean>;
 }
 
+export interface Drain {
+  readonly lease: LeaseView;
+  /** What it lacks by the last measurement, at least one. */
+  readonly bytes: number;
+}
+
 /** Work outside that the present state calls for. The performer starts what is missing and ends what is no longer in it. */
 export interface ExternalWork {
   /** Runs to be started (or asked for again: it is idempotent) at Reactor Core. */
@@ -133,7 +139,7 @@ export interface ExternalWork {
   /** Runs to be cancelled. */
   readonly cancel: readonly StoredJob[];
   /** Room that J-Prime is to be asked for. */
-  readonly drain: readonly LeaseView[];
+  readonly drain: readonly Drain[];
   /** No lease is out: J-Prime may have back what it gave. */
   readonly restore: boolean;
 }

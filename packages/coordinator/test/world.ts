@@ -122,7 +122,7 @@ export class World {
       follow: ids(follow),
       preempt: ids(preempt),
       cancel: ids(cancel),
-      drain: drain.map((l) => l.leaseId),
+      drain: drain.map((d) => d.lease.leaseId),
     };
   }
 

@@ -1,8 +1,8 @@
 // The coordinator's hands, as JARVIS Core has them: each piece of work outside is a task, begun when the state calls for
 // it and ended when it no longer does; what comes of it goes into the inbox as an event.
 import { CodedError, LAST_TRAINING_EVENTS } from '@jarvis/contracts';
-import type { CoordinatorEvent, ExternalWork, Performer, StoredJob } from '@jarvis/coordinator';
-import { backoffMs, type LeaseView } from '@jarvis/policy';
+import type { CoordinatorEvent, Drain, ExternalWork, Performer, StoredJob } from '@jarvis/coordinator';
+import { backoffMs } from '@jarvis/policy';
 import type { Chance } from '../kernel/chance.ts';
 import type { EventLoop } from '../kernel/event-loop.ts';
 import type { Journal } from '../kernel/journal.ts';
@@ -16,6 +16,7 @@ const RETRY_BASE_MS = 500;
 const RETRY_MAX_MS = 15_000;
 const CALL_TIMEOUT_MS = 10_000;
 const CANCEL_TIMEOUT_MS = 60_000;
+const DRAIN_AGAIN_MS = 10_000;
 const DRAIN_POLL_MS = 1_000;
 
 export interface HandsOptions {
@@ -64,8 +65,8 @@ export class Hands implements Performer {
       );
     for (const job of work.cancel)
       wanted.set(`cancel ${job.jobId}`, (task, done) => this.#end('cancel', job, { task, done, attempt: 0 }));
-    for (const lease of work.drain)
-      wanted.set(`drain ${lease.leaseId}`, (task, done) => this.#drain(lease, task, done, 0));
+    for (const drain of work.drain)
+      wanted.set(`drain ${drain.lease.leaseId}`, (task, done) => this.#drain(drain, task, done, 1));
     if (work.restore && this.#mayRestore) wanted.set('restore', (_task, done) => this.#restore(done));
     if (work.drain.length > 0) this.#mayRestore = true;
     for (const [key, task] of this.#tasks) if (!wanted.has(key)) abort(task);
@@ -136,23 +137,23 @@ export class Hands implements Performer {
     });
   }
 
-  #drain(lease: LeaseView, task: Task, done: () => void, attempt: number): void {
+  /** What is in use now may be idle later: asked again, under another id, for as long as it is called for. */
+  #drain(drain: Drain, task: Task, done: () => void, asked: number): void {
     const { network, process, prime } = this.#options;
     if (task.aborted) return done();
-    const { leaseId, need } = lease;
+    const { lease, bytes } = drain;
+    const again = (after: number, next: number): void =>
+      waitFor(process, after, task, () => this.#drain(drain, task, done, next));
     network.call<RoomState>({
       what: `make room for ${lease.holder}`,
       from: process,
       to: prime.process,
       timeoutMs: CALL_TIMEOUT_MS,
-      serve: (reply) => reply(prime.makeRoom(leaseId, need.ram_bytes)),
+      serve: (reply) => reply(prime.makeRoom(`${lease.leaseId}-${asked}`, bytes)),
       done: (answer) => {
-        if (answer instanceof CodedError)
-          this.#pause(attempt, task, () => this.#drain(lease, task, done, attempt + 1));
-        else if (answer === 'draining')
-          waitFor(process, DRAIN_POLL_MS, task, () => this.#drain(lease, task, done, 0));
+        if (answer instanceof CodedError || answer === 'draining') again(DRAIN_POLL_MS, asked);
         // What J-Prime says is not trusted: the next measurement decides.
-        else waitForAbort(task, done);
+        else again(DRAIN_AGAIN_MS, asked + 1);
       },
     });
   }

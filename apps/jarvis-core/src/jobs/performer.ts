@@ -12,8 +12,8 @@ import {
   trainingPreemptedSchema,
   trainingStartedSchema,
 } from '@jarvis/contracts';
-import type { CoordinatorEvent, ExternalWork, Performer, StoredJob } from '@jarvis/coordinator';
-import { backoffMs, type LeaseView } from '@jarvis/policy';
+import type { CoordinatorEvent, Drain, ExternalWork, Performer, StoredJob } from '@jarvis/coordinator';
+import { backoffMs } from '@jarvis/policy';
 import {
   type Clock,
   isoOf,
@@ -30,7 +30,8 @@ const RETRY_BASE_MS = 500;
 const RETRY_MAX_MS = 15_000;
 /** It is answered when the trainer has exited, which may checkpoint first. */
 const END_TIMEOUT_MS = 120_000;
-const DRAIN_POLL_MS = 1_000;
+const DRAIN_POLL_MS = 250;
+const DRAIN_AGAIN_MS = 2_000;
 const DRAIN_TIME_MS = 300_000;
 
 export interface OutsideOptions {
@@ -69,8 +70,8 @@ export class Outside implements Performer {
       wanted.set(`cancel ${job.jobId}`, (signal) =>
         this.#end('cancel', trainingCancelledSchema, job, signal),
       );
-    for (const lease of work.drain)
-      wanted.set(`drain ${lease.leaseId}`, (signal) => this.#drain(lease, signal));
+    for (const drain of work.drain)
+      wanted.set(`drain ${drain.lease.leaseId}`, (signal) => this.#drain(drain, signal));
     if (work.restore && this.#mayRestore) wanted.set('restore', (signal) => this.#restore(signal));
     if (work.drain.length > 0) this.#mayRestore = true;
     for (const [key, task] of this.#tasks) if (!wanted.has(key)) task.abort.abort();
@@ -184,14 +185,26 @@ export class Outside implements Performer {
     await waitForAbort(signal);
   }
 
-  async #drain(lease: LeaseView, signal: AbortSignal): Promise<void> {
-    const { prime, clock, logger } = this.#options;
-    if (prime === null) return waitForAbort(signal);
+  /**
+   * Asked again, under another id, for as long as it is called for: what is in use now may be idle later. What J-Prime
+   * says is not trusted: the next measurement decides, and ends this task by granting or refusing.
+   */
+  async #drain(drain: Drain, signal: AbortSignal): Promise<void> {
+    for (let asked = 1; !signal.aborted; asked += 1) {
+      await this.#askForRoom(drain, `${drain.lease.leaseId}-${asked}`, signal);
+      await this.#options.clock.sleep(DRAIN_AGAIN_MS, signal);
+    }
+  }
+
+  async #askForRoom({ lease, bytes }: Drain, requestId: string, signal: AbortSignal): Promise<void> {
+    const { prime, clock, logger, policy } = this.#options;
+    if (prime === null) return;
     const request = {
-      request_id: lease.leaseId,
-      bytes: lease.need.ram_bytes,
+      request_id: requestId,
+      bytes,
       by: isoOf(clock.now() + DRAIN_TIME_MS),
       why: `memory for ${lease.holder}`,
+      policy,
     };
     let answer: MakeRoom | null = null;
     for (let attempt = 0; !signal.aborted && answer === null; attempt += 1) {
@@ -203,16 +216,14 @@ export class Outside implements Performer {
     while (!signal.aborted && answer?.state === 'draining') {
       await clock.sleep(DRAIN_POLL_MS, signal);
       answer = await prime
-        .get(`/api/memory/make-room/${encodeURIComponent(lease.leaseId)}`, makeRoomSchema)
+        .get(`/api/memory/make-room/${encodeURIComponent(requestId)}`, makeRoomSchema)
         .catch(() => answer);
     }
-    if (answer !== null)
-      logger.info(
-        { lease_id: lease.leaseId, state: answer.state, freed_bytes: answer.freed_bytes },
-        `J-Prime: ${answer.reason}`,
-      );
-    // What J-Prime says is not trusted: the next measurement decides, and ends this task by granting or refusing.
-    await waitForAbort(signal);
+    if (answer === null) return;
+    logger.info(
+      { lease_id: lease.leaseId, state: answer.state, freed_bytes: answer.freed_bytes },
+      `J-Prime: ${answer.reason}`,
+    );
   }
 
   async #restore(signal: AbortSignal): Promise<void> {
