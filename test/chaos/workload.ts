@@ -71,12 +71,11 @@ export function startWorkload(
     loop(world, FILE_EVERY_MS, dropFile),
     loop(world, COMMAND_EVERY_MS, command),
     loop(world, JOB_EVERY_MS, submitJob),
-    loop(world, OWN_RUN_EVERY_MS, startRunAtReactor),
     loop(world, CALL_OFF_EVERY_MS, callOffSomebody),
     loop(world, DEPLOYMENT_EVERY_MS, meddleWithDeployments),
     loop(world, BAD_FILE_EVERY_MS, dropBadFile),
     loop(world, LOOK_EVERY_MS, lookAtInvariants),
-    ...(unusual ? provocations(world) : []),
+    ...(unusual ? provocations(world) : [loop(world, OWN_RUN_EVERY_MS, startRunAtReactor)]),
   ];
   return {
     account,
