@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { type InvariantReport, type ServiceName, SERVICES } from '@jarvis/contracts';
 import { until } from '@jarvis/testkit';
 import { getJson, type System } from './system.ts';
-import { type Account, BAD_FILE, waitingFiles } from './workload.ts';
+import { BAD_FILE, waitingFiles } from './workload.ts';
+import type { Account } from './world.ts';
 
 const LOOK_EVERY_MS = 30;
 const SETTLE_LIMIT_MS = 240_000;

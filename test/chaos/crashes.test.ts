@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seededRandom, tempFolder } from '@jarvis/testkit';
 import { ENGINES, onEngine } from './engines.ts';
-import { draw, everyFailpoint, everyLostReply, someHangs } from './faults.ts';
+import { draw, everyFailpoint, everyLostReply, isProvoked, someHangs } from './faults.ts';
 import { undergo } from './ordeal.ts';
 
 const seed = Number(process.env['E2E_SEED'] ?? 1);
@@ -34,6 +34,7 @@ for (const [i, engine] of ENGINES.entries())
           seed,
           failpoints,
           kills: KILLS,
+          unusual: failpoints.some(isProvoked),
           planLimitMs: PLAN_LIMIT_MS,
           environment,
           say: (line) => t.diagnostic(line),

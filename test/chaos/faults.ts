@@ -20,12 +20,10 @@ const BETWEEN_KILLS_MS_MIN = 150;
 const BETWEEN_KILLS_MS_SPREAD = 700;
 
 /**
- * Steps that a healthy machine does not take: they belong to a judge that refuses evidence, a candidate that breaks, a
- * gate that cannot score, memory that runs short, a holder that falls silent for longer than its lease, a request for a
- * lock that is called off or hung up on, a trainer that tells more than is passed on, and a start that is refused at the
- * last moment. The tests of the services take them.
+ * Steps that a healthy machine among usual people does not take: what brings them about is in `provocations.ts`, and for
+ * refused evidence in `strict-judge.ts`.
  */
-export const RARE_STEPS: ReadonlySet<string> = new Set([
+const PROVOKED_STEPS: ReadonlySet<string> = new Set([
   'core.evidence.refuse',
   'core.lease.drain',
   'core.lease.expire',
@@ -43,13 +41,18 @@ export const RARE_STEPS: ReadonlySet<string> = new Set([
   'reactor.token.spend',
 ]);
 
-/** A kill before and after each step, the rare ones apart. */
+/** Whether it takes unusual people to get there. */
+export function isProvoked(entry: FailpointEntry): boolean {
+  return 'step' in entry && PROVOKED_STEPS.has(entry.step);
+}
+
+/** A kill before and after each step. */
 export function everyFailpoint(): FailpointEntry[] {
   return atEveryStep('kill');
 }
 
 function atEveryStep(action: 'kill' | 'hang'): FailpointEntry[] {
-  return STEPS.filter((step) => !RARE_STEPS.has(step)).flatMap((step) =>
+  return STEPS.flatMap((step) =>
     (['before', 'after'] as const).map((moment): FailpointEntry => ({ action, step, moment })),
   );
 }

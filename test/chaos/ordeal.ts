@@ -4,7 +4,7 @@ import { FAILPOINTS_VARIABLE } from '@jarvis/failpoints';
 import { seededRandom, until } from '@jarvis/testkit';
 import { checkSettled, type Findings, type Watch, watchTrainers } from './checks.ts';
 import { killAtRandom, type Plan, writePlan } from './faults.ts';
-import { makeSystem, type System, untilUp } from './system.ts';
+import { makeSystem, type System, UNUSUAL, untilUp } from './system.ts';
 import { startWorkload } from './workload.ts';
 
 const UP_LIMIT_MS = 120_000;
@@ -15,6 +15,8 @@ export interface OrdealOptions {
   readonly seed: number;
   readonly failpoints: readonly FailpointEntry[];
   readonly kills: number;
+  /** Whether people also do what a healthy machine seldom sees. */
+  readonly unusual: boolean;
   /** How long the steps of the plan are waited for. */
   readonly planLimitMs: number;
   readonly environment?: Readonly<Record<string, string>>;
@@ -36,7 +38,11 @@ export interface Ordeal extends Findings {
 export async function undergo(options: OrdealOptions): Promise<Ordeal> {
   const { folder, say, signal } = options;
   const plan = await writePlan(folder, options.failpoints);
-  const environment = { [FAILPOINTS_VARIABLE]: plan.path, ...options.environment };
+  const environment = {
+    [FAILPOINTS_VARIABLE]: plan.path,
+    ...(options.unusual ? UNUSUAL : {}),
+    ...options.environment,
+  };
   const system = await makeSystem(folder, environment);
   const watch = watchTrainers(system);
   try {
@@ -68,7 +74,7 @@ async function hurt(options: OrdealOptions, { system, plan, watch }: Scene): Pro
   const from = performance.now();
   const broken: string[] = [];
   system.up();
-  const workload = startWorkload(system, seededRandom(seed));
+  const workload = startWorkload(system, seededRandom(seed), options);
   await untilFired(plan, options);
   say(`${options.failpoints.length - plan.pending().length} of ${options.failpoints.length} steps taken`);
   await untilUp(system, UP_LIMIT_MS);

@@ -1,6 +1,6 @@
 // `npm run proof:crashes`: a kill at every named step, hangs at some, replies that are lost, then kills at random moments
-// over all processes, while jobs of all classes run and people use the assistant; on SQLite, then on Postgres. Exit code 1
-// when anything did not hold.
+// over all processes, while jobs of all classes run and people use the assistant; then, in a system of its own, a kill at
+// each step that only unusual people bring about. On SQLite, then on Postgres. Exit code 1 when anything did not hold.
 //   [-- --engine SQLite|Postgres] [-- --kills 300] [-- --hangs 10] [-- --seed 1] [-- --no-failpoints]
 //   [-- --limit SECONDS] [-- --steps core.job.end,core.job.preempt] [-- --save]
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import type { FailpointEntry } from '@jarvis/failpoints';
 import { describeMachine, seededRandom } from '@jarvis/testkit';
 import { type Engine, ENGINES, onEngine } from './engines.ts';
-import { everyFailpoint, everyLostReply, RARE_STEPS, someHangs } from './faults.ts';
+import { everyFailpoint, everyLostReply, isProvoked, someHangs } from './faults.ts';
 import { type Ordeal, undergo } from './ordeal.ts';
 
 const RESULTS = new URL('../../bench/results/', import.meta.url);
@@ -26,7 +26,6 @@ function reportOf(ordeal: Ordeal, of: number): string {
     '| --- | --- |',
     `| kills at named steps, hangs, lost replies | ${ordeal.fired} of ${of} |`,
     `| places that were never passed | ${ordeal.pending.join(', ') || 'none'} |`,
-    `| steps left out (${RARE_STEPS.size}) | ${[...RARE_STEPS].join(', ')} |`,
     `| kills at random | ${list(ordeal.kills)} |`,
     `| experiences taken on, all stored once | ${ordeal.experiences} |`,
     `| commands answered | ${ordeal.commands} |`,
@@ -71,16 +70,32 @@ const engines = values.engine.map((name): Engine => {
   return engine;
 });
 
+interface Part {
+  readonly title: string;
+  readonly unusual: boolean;
+  readonly failpoints: readonly FailpointEntry[];
+  readonly kills: number;
+}
+
+function partsOf(all: readonly FailpointEntry[]): Part[] {
+  const of = (unusual: boolean): FailpointEntry[] => all.filter((entry) => isProvoked(entry) === unusual);
+  const parts = [
+    { title: 'Usual people', unusual: false, failpoints: of(false), kills: Number(values.kills) },
+    { title: 'Unusual people', unusual: true, failpoints: of(true), kills: 0 },
+  ];
+  return parts.filter(({ failpoints: planned, kills }) => planned.length + kills > 0);
+}
+
 /** The section of the report; what did not hold leaves its home behind. */
-async function prove(engine: Engine): Promise<string> {
+async function prove(engine: Engine, part: Part): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'jarvis-crashes-'));
-  const say = (line: string): void => void process.stderr.write(`${engine}: ${line}\n`);
+  const say = (line: string): void =>
+    void process.stderr.write(`${engine}, ${part.title.toLowerCase()}: ${line}\n`);
   const ordeal = await onEngine(engine, (environment) =>
     undergo({
+      ...part,
       folder,
       seed,
-      failpoints,
-      kills: Number(values.kills),
       planLimitMs: Number(values.limit) * 1000,
       environment,
       signal: interrupted.signal,
@@ -91,17 +106,19 @@ async function prove(engine: Engine): Promise<string> {
     say(`the home is kept: ${folder}`);
     process.exitCode = 1;
   } else await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
-  return reportOf(ordeal, failpoints.length);
+  return `## ${part.title}\n\n${reportOf(ordeal, part.failpoints.length)}`;
 }
 
 try {
   for (const engine of engines) {
+    const sections: string[] = [];
+    for (const part of partsOf(failpoints)) sections.push(await prove(engine, part));
     const report = [
       `# Whatever dies, on ${engine}`,
       '',
       `Made by \`npm run proof:crashes -- --save\`, seed ${seed}. Machine: ${describeMachine()}.`,
       '',
-      await prove(engine),
+      sections.join('\n'),
     ].join('\n');
     process.stdout.write(report);
     if (values.save)

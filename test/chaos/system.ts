@@ -10,6 +10,7 @@ import { freePorts, until } from '@jarvis/testkit';
 import { getJsonWithin } from '../get-json.ts';
 
 const CLI = fileURLToPath(new URL('../../apps/cli/bin/jarvis.js', import.meta.url));
+const STRICT_JUDGE = fileURLToPath(new URL('strict-judge.ts', import.meta.url));
 const SMALL_TRAINER = fileURLToPath(new URL('small-trainer.ts', import.meta.url));
 const CALL_LIMIT_MS = 5_000;
 const DOWN_LIMIT_MS = 90_000;
@@ -37,6 +38,12 @@ const SHORTENED = {
   REACTOR_API_TIMEOUT: '5',
   REACTOR_RETRY_DELAY: '0.1',
   TRAINING_MEMORY_RESERVE_GB: '0.1',
+} as const;
+
+/** For the unusual: little trains by itself, so that there are lulls, and the judge refuses some of what it hears. */
+export const UNUSUAL = {
+  TRAINING_MIN_NEW_EXPERIENCES: '2000',
+  REACTOR_CORE_COMMAND: `exec '${process.execPath}' '${STRICT_JUDGE}'`,
 } as const;
 
 export interface System {

@@ -2,24 +2,33 @@
 // Every call is repeated until it is answered; all of them may be.
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type Experience,
-  type InvariantReport,
-  type ModelType,
-  PRIORITY_CLASSES,
-  SERVICES,
-} from '@jarvis/contracts';
+import { type InvariantReport, PRIORITY_CLASSES, type Run, SERVICES } from '@jarvis/contracts';
 import type { SeededRandom } from '@jarvis/testkit';
+import { provocations } from './provocations.ts';
 import { getJson, type System } from './system.ts';
+import {
+  type Account,
+  batch,
+  BATCH_ROWS,
+  GAVE_UP,
+  INTENTS,
+  KINDS,
+  loop,
+  nameOf,
+  pause,
+  pick,
+  post,
+  Serial,
+  type World,
+} from './world.ts';
 
-const CALL_LIMIT_MS = 5_000;
-const RETRY_MS = 100;
-const BATCH_ROWS = 5;
 const BATCH_EVERY_MS = 60;
 const FILE_EVERY_MS = 500;
 const COMMAND_EVERY_MS = 40;
 const JOB_EVERY_MS = 1_500;
-const JOBS_WAITING_MAX = 8;
+const JOBS_WAITING_MAX = { usual: 8, unusual: 2 } as const;
+/** Who saw a queue that long comes back so long after it is empty. */
+const LULL_MS = 4_000;
 const OWN_RUN_EVERY_MS = 4_000;
 const DEPLOYMENT_EVERY_MS = 1_200;
 const BAD_FILE_EVERY_MS = 4_000;
@@ -31,22 +40,7 @@ const CANCELLED_SHARE = 0.15;
 const CANCEL_AFTER_MS_MAX = 3_000;
 /** Before a job is asked for, somebody may want to be sure that its kind is not held back. */
 const BREAKER_RESET_SHARE = 0.1;
-/** Of runs that were started at Reactor Core itself. */
-const CALLED_OFF_SHARE = 0.3;
-const KINDS: readonly ModelType[] = ['voice', 'nlu', 'vision', 'embedding'];
-const INTENTS = ['lights_on', 'lights_off', 'set_timer', 'play_music'] as const;
-
-export interface Account {
-  /** Experiences that the system has taken on: acknowledged, or lying in the drop folder. */
-  experiences: number;
-  /** Names of jobs whose submission was acknowledged. */
-  readonly jobs: string[];
-  /** Names of runs that were started at Reactor Core. */
-  readonly ownRuns: string[];
-  /** Invariants that a service itself found broken. */
-  readonly broken: string[];
-  commands: number;
-}
+const CALL_OFF_EVERY_MS = 15_000;
 
 export interface Workload {
   readonly account: Account;
@@ -54,19 +48,34 @@ export interface Workload {
   stop(): Promise<void>;
 }
 
-export function startWorkload(system: System, random: SeededRandom): Workload {
+/** With `unusual`, people also do what a healthy machine seldom sees. */
+export function startWorkload(
+  system: System,
+  random: SeededRandom,
+  { unusual }: { readonly unusual: boolean },
+): Workload {
   const account: Account = { experiences: 0, jobs: [], ownRuns: [], broken: [], commands: 0 };
   const ended = new AbortController();
-  const world: World = { system, random, account, ended: ended.signal, names: 0 };
+  const jobsWaitingMax = JOBS_WAITING_MAX[unusual ? 'unusual' : 'usual'];
+  const world: World = {
+    system,
+    random,
+    account,
+    ended: ended.signal,
+    names: 0,
+    registry: new Serial(),
+    jobsWaitingMax,
+  };
   const loops = [
     loop(world, BATCH_EVERY_MS, sendBatch),
     loop(world, FILE_EVERY_MS, dropFile),
     loop(world, COMMAND_EVERY_MS, command),
     loop(world, JOB_EVERY_MS, submitJob),
-    loop(world, OWN_RUN_EVERY_MS, startRunAtReactor),
+    loop(world, CALL_OFF_EVERY_MS, callOffSomebody),
     loop(world, DEPLOYMENT_EVERY_MS, meddleWithDeployments),
     loop(world, BAD_FILE_EVERY_MS, dropBadFile),
     loop(world, LOOK_EVERY_MS, lookAtInvariants),
+    ...(unusual ? provocations(world) : [loop(world, OWN_RUN_EVERY_MS, startRunAtReactor)]),
   ];
   return {
     account,
@@ -75,93 +84,6 @@ export function startWorkload(system: System, random: SeededRandom): Workload {
       await Promise.all(loops);
     },
   };
-}
-
-interface World {
-  readonly system: System;
-  readonly random: SeededRandom;
-  readonly account: Account;
-  readonly ended: AbortSignal;
-  names: number;
-}
-
-async function loop(world: World, everyMs: number, act: (world: World) => Promise<void>): Promise<void> {
-  while (!world.ended.aborted) {
-    // One answer that is wrong ends neither the ordeal nor what this person goes on to ask for.
-    await act(world).catch((error: unknown) => world.account.broken.push(String(error)));
-    await pause(everyMs);
-  }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-interface Answer {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
-}
-
-/** No status of HTTP: the people have gone home before anybody answered. */
-const GAVE_UP = 0;
-
-/** Repeats until somebody answers with anything but "not now"; or, for what need not be done, until `ended`. */
-async function post(
-  url: string,
-  body: unknown,
-  headers: Record<string, string> = {},
-  ended?: AbortSignal,
-): Promise<Answer> {
-  for (;;) {
-    if (ended?.aborted === true) return { status: GAVE_UP, body: {} };
-    try {
-      const response = await fetch(url, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(CALL_LIMIT_MS),
-      });
-      const answer = { status: response.status, body: (await response.json()) as Record<string, unknown> };
-      if (answer.status < 500) return answer;
-    } catch {
-      // Away, or gone in mid-reply: whether it was done is not known, so it is asked again.
-    }
-    await pause(RETRY_MS);
-  }
-}
-
-function nameOf(world: World, what: string): string {
-  return `${what}-${(world.names += 1)}`;
-}
-
-function pick<T>(random: SeededRandom, items: readonly T[]): T {
-  return items[Math.floor(random.unit() * items.length)] as T;
-}
-
-function experience(world: World, kind: ModelType): Experience {
-  const name = nameOf(world, 'thing');
-  switch (kind) {
-    case 'voice':
-      return {
-        type: 'voice_auth',
-        input: { audio_embedding: [world.random.unit(), 1] },
-        expected_output: { speaker: name },
-      };
-    case 'vision':
-      return { type: 'vision', input: { image_base64: 'iVBORw0KGgo=' }, expected_output: { label: name } };
-    case 'embedding':
-      return { type: 'interaction', input: { a: name, b: 'other' }, expected_output: { score: 0.5 } };
-    default:
-      return {
-        type: 'command',
-        input: { text: `please do ${name}` },
-        expected_output: { intent: pick(world.random, INTENTS) },
-      };
-  }
-}
-
-function batch(world: World, kind: ModelType): Experience[] {
-  return Array.from({ length: BATCH_ROWS }, () => experience(world, kind));
 }
 
 async function sendBatch(world: World): Promise<void> {
@@ -220,7 +142,8 @@ async function submitJob(world: World): Promise<void> {
   const core = world.system.urls['jarvis-core'];
   // More than can be worked off in the end would only be waited for.
   const waiting = await getJson<{ jobs: unknown[] }>(`${core}/api/jobs?state=queued`);
-  if (waiting === null || waiting.jobs.length >= JOBS_WAITING_MAX) return;
+  if (waiting === null) return;
+  if (waiting.jobs.length >= world.jobsWaitingMax) return untilLull(world);
   const kind = pick(world.random, KINDS);
   const body = {
     job_id: nameOf(world, `asked-${kind}`),
@@ -240,29 +163,37 @@ async function submitJob(world: World): Promise<void> {
   await post(`${core}/api/jobs/${body.job_id}/cancel`, {});
 }
 
+/** A queue that never runs empty would leave out all that happens only when nobody trains. */
+async function untilLull(world: World): Promise<void> {
+  const url = `${world.system.urls['jarvis-core']}/api/jobs?state=queued`;
+  const isEmpty = async (): Promise<boolean> => (await getJson<{ jobs: unknown[] }>(url))?.jobs.length === 0;
+  while (!world.ended.aborted && !(await isEmpty())) await pause(JOB_EVERY_MS);
+  await pause(LULL_MS);
+}
+
 /** Without a token: Reactor Core takes slot and memory itself. Busy is an answer, and it is asked again. */
 async function startRunAtReactor(world: World): Promise<void> {
-  const calledOff = world.random.unit() < CALLED_OFF_SHARE;
   const body = {
     job_id: nameOf(world, 'own-voice'),
     model_type: 'voice',
     experiences: batch(world, 'voice'),
-    // Long enough to be met while it trains.
-    epochs: calledOff ? 12 : 2,
+    // Some long enough to be met while they train.
+    epochs: pick(world.random, [2, 12]),
   };
   const url = `${world.system.urls['reactor-core']}/api/training/start`;
   const { status, body: answer } = await post(url, body, {}, world.ended);
-  if (status === 200) {
-    world.account.ownRuns.push(body.job_id);
-    if (calledOff) await callOff(world, body.job_id);
-  } else if (status !== GAVE_UP)
-    throw new Error(`a run was refused with ${status}: ${JSON.stringify(answer)}`);
+  if (status === 200) world.account.ownRuns.push(body.job_id);
+  else if (status !== GAVE_UP) throw new Error(`a run was refused with ${status}: ${JSON.stringify(answer)}`);
 }
 
-/** It is told to give way, and then called off while no trainer of its runs. */
-async function callOff(world: World, jobId: string): Promise<void> {
+/** At Reactor Core itself, whoever trains is told to give way, and then called off while no trainer of it runs. */
+async function callOffSomebody(world: World): Promise<void> {
   const training = `${world.system.urls['reactor-core']}/api/training`;
-  for (const how of ['preempt', 'cancel']) await post(`${training}/${how}/${jobId}`, {}, {}, world.ended);
+  const live = await getJson<{ runs: Run[] }>(`${training}/jobs?live=true`);
+  const run = live?.runs[0];
+  if (run === undefined) return;
+  for (const how of ['preempt', 'cancel'])
+    await post(`${training}/${how}/${run.job_id}`, {}, {}, world.ended);
 }
 
 /** Pauses and resumes what rolls; now and then everybody goes back, or to a version at once. What is refused is refused. */
@@ -294,7 +225,9 @@ async function dropBadFile(world: World): Promise<void> {
 
 async function lookAtInvariants(world: World): Promise<void> {
   for (const service of SERVICES) {
-    const report = await getJson<InvariantReport>(`${world.system.urls[service]}/api/invariants`);
+    const look = (): Promise<InvariantReport | null> =>
+      getJson<InvariantReport>(`${world.system.urls[service]}/api/invariants`);
+    const report = await (service === 'reactor-core' ? world.registry.run(look) : look());
     for (const { invariant, message } of report?.broken ?? [])
       world.account.broken.push(`${service}: ${invariant} was broken under way: ${message}`);
   }

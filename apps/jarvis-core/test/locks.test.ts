@@ -1,5 +1,7 @@
 // Named locks over HTTP: one holder at a time, tokens that only grow, whatever happens in between.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import type { Lock } from '@jarvis/contracts';
 import { until } from '@jarvis/testkit';
@@ -37,6 +39,20 @@ test('held by one, it is refused to others with the holder; given back, the next
     'an old token frees nothing',
   );
   assert.equal((await locks(core)).find((l) => l.name === 'reports')?.holder, 'b');
+});
+
+test('who asks and hangs up at once holds nothing, though nobody has heard of it when the grant is stored', async (t) => {
+  const core = await startCore(await makeWorld(t));
+  const { hostname, port } = new URL(core.url);
+  const socket = connect(Number(port), hostname);
+  await once(socket, 'connect');
+  const body = JSON.stringify({ holder: 'gone' });
+  const head = `POST ${at('reports', 'acquire')} HTTP/1.1\r\nhost: ${hostname}\r\ncontent-type: application/json`;
+  socket.end(`${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+  const found = async (): Promise<Lock | undefined> => (await locks(core)).find((l) => l.name === 'reports');
+  await until('the grant', async () => (await found())?.token === 1);
+  await until('the lock to be free', async () => (await found())?.holder === null);
+  assert.equal((await acquire(core, 'reports', 'next')).token, 2);
 });
 
 test('of many that ask at once, one gets it', async (t) => {

@@ -1,5 +1,6 @@
 // Where locks are asked for. The store decides who holds one; this keeps who waits, in this process only: after a restart
 // the clients ask again, with the same request ids. Nobody waits for a slot here: jobs have a queue of their own.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CodedError, invariant, isCodedError } from '@jarvis/contracts';
 import type { Clock, Logger } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
@@ -18,6 +19,8 @@ export const WAITERS_MAX = 1_000;
 /** A lock may also become free without a word here: the coordinator frees all that a job had, and the clock jumps. */
 const LOOK_AGAIN_MS_MAX = 1_000;
 const RETRY_AFTER_SECONDS = 1;
+/** Turns of the event loop from the end of a connection, as the kernel has it, to its close here: three, and one to spare. */
+const TURNS_TO_HEAR = 4;
 
 export interface LockDeskOptions {
   readonly db: Database;
@@ -129,7 +132,10 @@ export class LockDesk {
     const answer = await db.transaction('core.lock.acquire', (tx) =>
       requestLock(tx, { ...ask, inTurn, nowMs: clock.now() }),
     );
-    if (answer.kind === 'held' || !answer.isNew || isWanted()) return answer;
+    if (answer.kind === 'held' || !answer.isNew) return answer;
+    // A transaction on SQLite lets nothing else happen: who hung up before it or during it has not been heard of yet.
+    for (let turn = 0; turn < TURNS_TO_HEAR; turn += 1) await nextTurn();
+    if (isWanted()) return answer;
     await this.#withdraw({ name: ask.name, holder: ask.holder, token: answer.token });
     return { kind: 'held', holder: null, expiresAtMs: null };
   }
