@@ -24,6 +24,7 @@ import { Gates } from './deployments/gates.ts';
 import { addDeploymentRoutes } from './deployments/http.ts';
 import { Routing } from './deployments/routing.ts';
 import { createLocalExecutor } from './executors/local.ts';
+import { MemoryGroups } from './executors/memory-groups.ts';
 import { addHealthRoutes } from './health.ts';
 import { addInvariantRoutes } from './invariants.ts';
 import { addReactorMetrics } from './metrics.ts';
@@ -34,6 +35,7 @@ import { Finishing } from './runs/finishing.ts';
 import { addTrainingRoutes } from './runs/http.ts';
 import { Launching } from './runs/launching.ts';
 import { LiveRuns } from './runs/live-runs.ts';
+import { MemoryWatch } from './runs/memory-watch.ts';
 import { RunFolder } from './runs/run-folder.ts';
 import { RunStream } from './runs/run-stream.ts';
 import { SlotBroker } from './runs/slot-broker.ts';
@@ -166,30 +168,19 @@ interface Runs {
 }
 
 async function startRuns(ground: Ground, deployments: Deployments, parts: Part[]): Promise<Runs> {
-  const { store, clock, random, logger, config, environment, core, folder, blobs } = ground;
+  const { store, clock, logger, config, environment, core, identity, folder } = ground;
   const { env, paths, urls } = config;
   const { db, events } = store;
   const stream = new RunStream(events, clock);
   const executor = createLocalExecutor({ env, environment });
   let upkeep: Upkeep | undefined;
   const live = new LiveRuns({ folder, clock, logger, onEnd: () => upkeep?.wake() });
+  const groups = new MemoryGroups({ homeId: identity.home_id, folder: config.home });
   parts.push({ name: 'live runs', stop: () => live.leaveAll() });
   const broker = new SlotBroker({ core, slots: env.MAX_CONCURRENT_TRAINING_JOBS, clock, logger });
   const stopGraceMs = env.TRAINER_STOP_GRACE * 1000;
-  const finishing = new Finishing({
-    db,
-    stream,
-    clock,
-    random,
-    folder,
-    blobs,
-    resume: {
-      enabled: env.AUTO_RESUME_FAILED_TRAINING,
-      limit: env.TRAINING_RETRY_LIMIT,
-      delayMs: env.TRAINING_RETRY_DELAY * 1000,
-    },
-    deploy: (tx, modelType, version) => deployments.deployNew(tx, modelType, version),
-  });
+  const memory = new MemoryWatch({ db, clock, logger, live, groups, stopGraceMs });
+  const finishing = makeFinishing(ground, stream, deployments);
   const launching = new Launching({
     db,
     stream,
@@ -199,6 +190,9 @@ async function startRuns(ground: Ground, deployments: Deployments, parts: Part[]
     executor,
     live,
     finishing,
+    groups,
+    memory,
+    limited: env.TRAINER_MEMORY_LIMIT,
     checkpointsKept: env.CHECKPOINTS_KEPT,
     orphanGraceSeconds: env.TRAINER_ORPHAN_GRACE,
     silenceLimitSeconds: env.TRAINER_SILENCE_LIMIT,
@@ -227,6 +221,9 @@ async function startRuns(ground: Ground, deployments: Deployments, parts: Part[]
   });
   const stopping = new Stopping({ db, stream, clock, live, starting, stopGraceMs });
   await adoptRuns({ db, logger, folder, executor, live, launching, stopGraceMs, ownPid: process.pid });
+  await groups.removeOthers(live.all().map(({ run }) => run));
+  const watch = memory.start();
+  parts.push({ name: 'memory of trainers', stop: () => watch.stop() });
   const duties = startUpkeep({
     db,
     clock,
@@ -234,6 +231,7 @@ async function startRuns(ground: Ground, deployments: Deployments, parts: Part[]
     live,
     broker,
     starting,
+    groups,
     orphanGraceSeconds: env.TRAINER_ORPHAN_GRACE,
     lockTtlSeconds: env.TRAINING_LOCK_TTL,
     stopGraceMs,
@@ -241,6 +239,25 @@ async function startRuns(ground: Ground, deployments: Deployments, parts: Part[]
   upkeep = duties;
   parts.push({ name: 'upkeep of runs', stop: () => duties.stop() });
   return { starting, stopping };
+}
+
+function makeFinishing(ground: Ground, stream: RunStream, deployments: Deployments): Finishing {
+  const { store, clock, random, config, folder, blobs } = ground;
+  const { env } = config;
+  return new Finishing({
+    db: store.db,
+    stream,
+    clock,
+    random,
+    folder,
+    blobs,
+    resume: {
+      enabled: env.AUTO_RESUME_FAILED_TRAINING,
+      limit: env.TRAINING_RETRY_LIMIT,
+      delayMs: env.TRAINING_RETRY_DELAY * 1000,
+    },
+    deploy: (tx, modelType, version) => deployments.deployNew(tx, modelType, version),
+  });
 }
 
 interface Serving extends Runs {
@@ -263,7 +280,7 @@ async function serve(ground: Ground, serving: Serving): Promise<void> {
     host: env.REACTOR_CORE_HOST,
     token: env.JARVIS_API_TOKEN,
   });
-  addHealthRoutes(server, { identity, db: store.db, clock, startedMs, core });
+  addHealthRoutes(server, { identity, db: store.db, clock, startedMs, core, logger });
   meterPeers(ground.meter, () => ({ 'jarvis-core': core.reachability() }));
   addReactorMetrics(ground.meter, store.db);
   addTrainingRoutes(server, { store, starting: serving.starting, stopping });

@@ -6,8 +6,14 @@ import {
   type Identity,
   machineResourcesSchema,
 } from '@jarvis/contracts';
-import { cpuPercentBetween, readMachineMemory, sampleCpu } from '@jarvis/process';
-import type { Clock, HttpServer, ServiceClient } from '@jarvis/runtime';
+import {
+  cpuPercentBetween,
+  createGpuReader,
+  type GpuMemory,
+  readMachineMemory,
+  sampleCpu,
+} from '@jarvis/process';
+import type { Clock, HttpServer, Logger, ServiceClient } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { needOf } from './runs/queries.ts';
 import { listLiveRuns } from './store/runs.ts';
@@ -19,15 +25,17 @@ export interface HealthOptions {
   readonly clock: Clock;
   readonly startedMs: number;
   readonly core: ServiceClient;
+  readonly logger: Logger;
 }
 
 export function addHealthRoutes(server: HttpServer, options: HealthOptions): void {
-  const { db } = options;
+  const { db, logger } = options;
   for (const path of ['/health', '/api/health']) {
     server.get(path, { schema: { summary: 'Who answers here', response: { 200: healthSchema } } }, () =>
       healthOf(options),
     );
   }
+  const readGpu = createGpuReader((error) => logger.warn({ err: error }, 'GPUs could not be measured'));
   let before = sampleCpu();
   server.get(
     '/api/resources',
@@ -38,7 +46,7 @@ export function addHealthRoutes(server: HttpServer, options: HealthOptions): voi
       },
     },
     async () => {
-      const [memory, runs] = await Promise.all([readMachineMemory(), listLiveRuns(db)]);
+      const [memory, gpu, runs] = await Promise.all([readMachineMemory(), readGpu(), listLiveRuns(db)]);
       const now = sampleCpu();
       const cpuPercent = cpuPercentBetween(before, now);
       before = now;
@@ -46,8 +54,7 @@ export function addHealthRoutes(server: HttpServer, options: HealthOptions): voi
         memory_usage_gb: memory.used_bytes / BYTES_PER_GB,
         memory_total_gb: memory.total_bytes / BYTES_PER_GB,
         cpu_percent: cpuPercent,
-        gpu_memory_gb: 0,
-        gpu_utilization_percent: 0,
+        ...gpuFigures(gpu),
         active_training_jobs: runs.length,
         reserved: runs.flatMap((run) => {
           const need = needOf(run);
@@ -56,6 +63,20 @@ export function addHealthRoutes(server: HttpServer, options: HealthOptions): voi
       };
     },
   );
+}
+
+/** Of all devices together, as far as they tell: bytes in use, and how busy they are on average. */
+export function gpuFigures(gpu: GpuMemory | null): {
+  gpu_memory_gb: number;
+  gpu_utilization_percent: number;
+} {
+  const devices = gpu?.devices ?? [];
+  const busy = devices.flatMap((device) => device.utilization_percent ?? []);
+  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+  return {
+    gpu_memory_gb: sum(devices.map((device) => device.used_bytes ?? 0)) / BYTES_PER_GB,
+    gpu_utilization_percent: busy.length === 0 ? 0 : sum(busy) / busy.length,
+  };
 }
 
 async function healthOf({ identity, db, clock, startedMs, core }: HealthOptions): Promise<Health> {

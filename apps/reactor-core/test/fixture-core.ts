@@ -23,6 +23,8 @@ export class FixtureCore extends ReturningServer {
   readonly leases = new Map<string, Lease>();
   /** What a lease that is asked for becomes. */
   grants: LeaseState = 'granted';
+  /** Of a job that does not say what it needs. */
+  need = { ram_bytes: 1024 ** 3, vram_bytes: {} };
   /** Every call that changes something, as `acquire training/0`. */
   readonly calls: string[] = [];
 
@@ -115,7 +117,7 @@ export class FixtureCore extends ReturningServer {
       holder,
       purpose,
       state: this.grants,
-      need: { host_id: 'here', ...(need ?? { ram_bytes: 1024 ** 3, vram_bytes: {} }) },
+      need: { ...(need ?? this.need), host_id: 'here' },
       reason: '',
       granted_at: null,
       expires_at: null,

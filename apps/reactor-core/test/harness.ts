@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { TrainingStartInput } from '@jarvis/contracts';
-import { readProcess, signalProcess } from '@jarvis/process';
+import { readHomeId, readProcess, signalProcess } from '@jarvis/process';
 import {
   type Clock,
   type Logger,
@@ -23,6 +23,7 @@ import {
 } from '@jarvis/runtime';
 import { exited, freePort } from '@jarvis/testkit';
 import { startReactorCore } from '../src/app.ts';
+import { MemoryGroups } from '../src/executors/memory-groups.ts';
 import { Client } from './client.ts';
 import { commands } from './experiences.ts';
 import { FixtureCore } from './fixture-core.ts';
@@ -82,6 +83,8 @@ export async function makeWorld(t: Ending, options: WorldOptions = {}): Promise<
   t.after(async () => {
     for (const one of running) await one.stop();
     await killAll(home);
+    const homeId = await readHomeId(home);
+    if (homeId !== null) await new MemoryGroups({ homeId, folder: home }).removeOthers([]);
     await core.stop();
     await rm(home, { recursive: true, force: true, maxRetries: REMOVAL_TRIES });
   });

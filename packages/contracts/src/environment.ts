@@ -303,6 +303,12 @@ export const ENVIRONMENT = {
     default: 600,
     unit: 's',
   }),
+  TRAINER_MEMORY_LIMIT: variable(
+    'training',
+    'Trainers may take no more memory than is reserved for them: one that comes near it is stopped at a checkpoint, and where cgroups may be made the kernel kills one that goes beyond. false: they are only measured',
+    flag,
+    { default: true },
+  ),
   TRAINER_SILENCE_LIMIT: variable(
     'training',
     'How long a trainer that lives may give no sign of life before it is taken for hung, stopped and tried again; never less than five of its longest pauses so far',

@@ -80,6 +80,19 @@ export const trainingStatusSchema = z
   .meta({ id: 'TrainingStatus' });
 export type TrainingStatus = z.infer<typeof trainingStatusSchema>;
 
+/** Why an attempt ended without a result. */
+export const RUN_END_CAUSES = ['asked', 'memory_pressure', 'out_of_memory', 'silent', 'died'] as const;
+const causeSchema = z.enum(RUN_END_CAUSES).meta({
+  description:
+    'asked: somebody wanted the slot or the memory; memory_pressure: it came near its limit and was stopped at a checkpoint; out_of_memory: it was killed for taking too much, or said so; silent: it hung; died: anything else',
+});
+export type RunEndCause = z.infer<typeof causeSchema>;
+
+const peakSchema = z
+  .int()
+  .nullable()
+  .meta({ description: 'the most memory that was seen of the trainer and what it started; null: none was' });
+
 /** The events of `GET /api/training/stream/{job_id}`, by their SSE event name. */
 export const TRAINING_STREAM_EVENTS = {
   status: z.object({
@@ -91,6 +104,8 @@ export const TRAINING_STREAM_EVENTS = {
     accuracy: z.number().nullable(),
     attempt: z.int(),
     token: z.int().optional().meta({ description: 'the fencing token of the attempt' }),
+    peak_ram_bytes: peakSchema.optional().meta({ description: 'with `lost` only' }),
+    cause: causeSchema.optional().meta({ description: 'with `lost` only' }),
   }),
   checkpoint: z.object({
     job_id: z.string(),
@@ -103,15 +118,28 @@ export const TRAINING_STREAM_EVENTS = {
     status: z.literal('completed'),
     model_version: z.string(),
     metrics: metricsSchema,
+    peak_ram_bytes: peakSchema,
   }),
-  failed: z.object({ job_id: z.string(), status: z.literal('failed'), error: z.string(), code: z.string() }),
-  cancelled: z.object({ job_id: z.string(), status: z.literal('cancelled') }),
+  failed: z.object({
+    job_id: z.string(),
+    status: z.literal('failed'),
+    error: z.string(),
+    code: z.string(),
+    peak_ram_bytes: peakSchema,
+  }),
+  cancelled: z.object({
+    job_id: z.string(),
+    status: z.literal('cancelled'),
+    peak_ram_bytes: peakSchema,
+  }),
   preempted: z.object({
     job_id: z.string(),
     status: z.literal('preempted'),
     epoch: z.int(),
     attempt: z.int(),
     token: z.int().optional(),
+    peak_ram_bytes: peakSchema,
+    cause: causeSchema,
   }),
 } as const;
 export type TrainingStreamEventName = keyof typeof TRAINING_STREAM_EVENTS;
@@ -129,6 +157,16 @@ export const trainingPreemptedSchema = z.object({
   message: z.string(),
 });
 
+/** What holds a trainer to its memory. */
+export const RUN_LIMIT_WAYS = ['cgroup v1', 'cgroup v2', 'none'] as const;
+export const runLimitSchema = z
+  .object({
+    way: z.enum(RUN_LIMIT_WAYS).meta({ description: 'none: it is only watched' }),
+    ram_bytes: z.int().nonnegative(),
+  })
+  .meta({ id: 'RunLimit' });
+export type RunLimit = z.infer<typeof runLimitSchema>;
+
 export const runSchema = z
   .object({
     job_id: z.string(),
@@ -140,6 +178,9 @@ export const runSchema = z
     lease_id: z.string().nullable(),
     need: resourceVectorSchema.nullable(),
     pid: z.int().nullable(),
+    // Absent from a Reactor Core that does not measure.
+    peak_ram_bytes: peakSchema.optional(),
+    limit: runLimitSchema.nullable().optional(),
     epoch: z.int(),
     total_epochs: z.int(),
     created_at: z.string(),

@@ -1,5 +1,5 @@
-// The memory limit that a container or a systemd slice puts on us, from cgroup v1 or v2.
-// A limit anywhere between our group and the root of the mount holds for us too; the tightest one counts.
+// Where this process stands among the memory cgroups (v1 or v2), and the limit that a container or a systemd slice puts
+// on it. A limit anywhere between our group and the root of the mount holds for us too; the tightest one counts.
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { System } from './system.ts';
@@ -32,13 +32,19 @@ const V2: Layout = {
 /** v1 writes "no limit" as the largest multiple of a page below 2^63. */
 const unlimitedBytes = 2 ** 60;
 
+export interface CgroupPlace {
+  readonly version: 1 | 2;
+  /** Our group's folder and those above it, up to the mount; without the system's root before them. */
+  readonly folders: readonly string[];
+}
+
 /** The tightest limit that holds for this process; null when there is none. */
 export async function readCgroupMemory(system: System): Promise<CgroupMemory | null> {
-  const place = await findGroup(system);
+  const place = await findMemoryCgroup(system);
   if (place === null) return null;
   let tightest: CgroupMemory | null = null;
   for (const folder of place.folders) {
-    const level = await readLevel(folder, place.layout, system);
+    const level = await readLevel(folder, place.version === 1 ? V1 : V2, system);
     if (level !== null && (tightest === null || level.limit_bytes < tightest.limit_bytes)) tightest = level;
   }
   return tightest;
@@ -62,8 +68,8 @@ async function readLevel(folder: string, layout: Layout, system: System): Promis
   };
 }
 
-/** Our group's folder and those above it, up to the mount. Hybrid systems have both versions: the one that has the memory controller counts. */
-async function findGroup(system: System): Promise<{ layout: Layout; folders: string[] } | null> {
+/** Hybrid systems have both versions: the one that has the memory controller counts. Null where there are no cgroups. */
+export async function findMemoryCgroup(system: System): Promise<CgroupPlace | null> {
   const [groups, mounts] = await Promise.all(
     ['cgroup', 'mountinfo'].map((name) =>
       readFile(`${system.root}/proc/self/${name}`, 'utf8').catch(() => ''),
@@ -80,7 +86,7 @@ async function findGroup(system: System): Promise<{ layout: Layout; folders: str
     const [type, , options = ''] = after.split(' ');
     const fits =
       layout === V2 ? type === 'cgroup2' : type === 'cgroup' && options.split(',').includes('memory');
-    if (fits) return { layout, folders: foldersUp(point, belowRoot(path, root)) };
+    if (fits) return { version: layout.version, folders: foldersUp(point, belowRoot(path, root)) };
   }
   return null;
 }

@@ -23,6 +23,23 @@ export {
 } from './stop.ts';
 export { readMachineUse, type MachineUse } from './machine-use.ts';
 export { readMachineMemory, type MachineMemory } from './machine-memory.ts';
+export { readMachineOomKills, readOomKills } from './oom-kills.ts';
+export {
+  findMemoryGroups,
+  makeMemoryLimit,
+  MEMORY_LIMIT_WAYS,
+  removeMemoryGroup,
+  type MemoryLimit,
+  type MemoryLimitWay,
+} from './memory-limit.ts';
+export {
+  createGpuReader,
+  GPU_ABSENCE_REMEMBERED_MS,
+  readGpuMemory,
+  type GpuDevice,
+  type GpuMemory,
+  type GpuProcess,
+} from './gpu-memory.ts';
 export { readProcessTreeMemory, readTrees, type TreeMemory } from './tree-memory.ts';
 export { cpuPercentBetween, sampleCpu, type CpuSample } from './cpu.ts';
 export { rotateIfLarge } from './log-rotation.ts';

@@ -1,7 +1,10 @@
 // A child that may outlive us: a session and process group of its own, no input, output appended to a file that it
-// writes itself (a pipe to us would kill it with SIGPIPE when we die).
+// writes itself (a pipe to us would kill it with SIGPIPE when we die). What has to hold before its program runs (a memory
+// group, a place in the line of the out-of-memory killer) a shell does first, and becomes the program: pid and start time stay.
 import { spawn as spawnProcess, type ChildProcess } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { parseStat } from './processes.ts';
 import { processStartTicks } from './identity.ts';
 import { thisSystem, type System } from './system.ts';
@@ -13,9 +16,16 @@ export interface DetachedOptions {
   readonly cwd: string;
   /** Standard output and error are appended here; made with mode 0600 when it is not there. */
   readonly stdoutPath: string;
+  /** Folder of a cgroup that the child enters before it executes its program. Linux only. */
+  readonly memoryGroup?: string | null;
+  /** Of -1000 to 1000: who is first in line for the kernel's out-of-memory killer. Linux only. */
+  readonly oomScoreAdjustment?: number;
   readonly spawn?: typeof spawnProcess;
   readonly system?: System;
 }
+
+/** Where a shell looks that has no PATH. */
+const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin';
 
 export interface Exit {
   readonly code: number | null;
@@ -33,13 +43,21 @@ export interface DetachedProcess {
   unref(): void;
 }
 
+/** The words are the shell's arguments, never part of its text. Who cannot enter its group does not run without. */
+const PROLOGUE = `group=$1 adjustment=$2
+shift 2
+if [ -n "$group" ]; then echo $$ > "$group/cgroup.procs" || exit 126; fi
+if [ -n "$adjustment" ]; then { echo "$adjustment" > /proc/self/oom_score_adj; } 2>/dev/null; fi
+exec "$@"`;
+
 /** Starts the program; rejects with the system's error (ENOENT, EACCES, EAGAIN) when it cannot be started. */
 export async function spawnDetached(options: DetachedOptions): Promise<DetachedProcess> {
   const { spawn = spawnProcess, system = thisSystem } = options;
+  const [command, args] = await commandOf(options, system);
   const output = openSync(options.stdoutPath, 'a', 0o600);
   let child: ChildProcess;
   try {
-    child = spawn(options.command, [...options.args], {
+    child = spawn(command, args, {
       cwd: options.cwd,
       env: { ...options.env },
       detached: true,
@@ -66,6 +84,32 @@ export async function spawnDetached(options: DetachedOptions): Promise<DetachedP
     signalGroup: (signal) => signalGroup(started, signal),
     unref: () => child.unref(),
   };
+}
+
+async function commandOf(options: DetachedOptions, system: System): Promise<[string, string[]]> {
+  const { command, args, memoryGroup = null, oomScoreAdjustment } = options;
+  if (system.platform !== 'linux' || (memoryGroup === null && oomScoreAdjustment === undefined))
+    return [command, [...args]];
+  // A shell that does not find its program ends like one that ran: it is looked for before.
+  await findProgram(command, options);
+  const adjustment = oomScoreAdjustment === undefined ? '' : String(oomScoreAdjustment);
+  return ['/bin/sh', ['-c', PROLOGUE, 'sh', memoryGroup ?? '', adjustment, command, ...args]];
+}
+
+/** Rejects as spawn would, with ENOENT or EACCES. */
+async function findProgram(command: string, { cwd, env }: DetachedOptions): Promise<void> {
+  const folders = command.includes('/') ? [cwd] : (env['PATH'] ?? DEFAULT_PATH).split(':');
+  let refused: NodeJS.ErrnoException | undefined;
+  for (const folder of folders) {
+    try {
+      return await access(resolve(cwd, folder, command), constants.X_OK);
+    } catch (error) {
+      refused ??= error as NodeJS.ErrnoException;
+      if ((error as NodeJS.ErrnoException).code === 'EACCES') refused = error as NodeJS.ErrnoException;
+    }
+  }
+  const code = refused?.code ?? 'ENOENT';
+  throw Object.assign(new Error(`spawn ${command} ${code}`, { cause: refused }), { code });
 }
 
 function startTicksNow(pid: number, system: System): number | null {

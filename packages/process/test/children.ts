@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { followFile, spawnDetached, type DetachedProcess } from '../src/index.ts';
+import { type DetachedOptions, followFile, spawnDetached, type DetachedProcess } from '../src/index.ts';
 
 export async function temporaryFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'jarvis-process-'));
@@ -20,6 +20,7 @@ export async function startChild(
   t: TestContext,
   name: string,
   args: readonly string[] = [],
+  how: Pick<DetachedOptions, 'memoryGroup' | 'oomScoreAdjustment'> = {},
 ): Promise<StartedChild> {
   const folder = await temporaryFolder(t);
   const log = join(folder, `${randomUUID()}.log`);
@@ -29,6 +30,7 @@ export async function startChild(
     env: process.env,
     cwd: folder,
     stdoutPath: log,
+    ...how,
   });
   t.after(async () => {
     child.signalGroup('SIGKILL');

@@ -49,6 +49,32 @@ test('cgroup v2: a limit on a group above ours holds for us; inactive page cache
   assert.equal(memory.available_bytes, 5 * GIB);
 });
 
+test('cgroup v2: of nested limits the tightest counts; max is none, memory.high only slows, swap is not memory', async (t) => {
+  const slice = 'sys/fs/cgroup/a.slice';
+  const system = await recordedMachine(t, {
+    'proc/meminfo': MEMINFO,
+    'proc/self/cgroup': '0::/a.slice/b.slice/c.scope\n',
+    'proc/self/mountinfo': V2_MOUNT,
+    [`${slice}/memory.max`]: `${20 * GIB}\n`,
+    [`${slice}/memory.current`]: `${9 * GIB}\n`,
+    [`${slice}/b.slice/memory.max`]: `${6 * GIB}\n`,
+    [`${slice}/b.slice/memory.high`]: `${GIB}\n`,
+    [`${slice}/b.slice/memory.swap.max`]: '0\n',
+    [`${slice}/b.slice/memory.current`]: `${4 * GIB}\n`,
+    [`${slice}/b.slice/memory.stat`]: `anon 1\ninactive_file ${GIB}\n`,
+    [`${slice}/b.slice/c.scope/memory.max`]: 'max\n',
+    [`${slice}/b.slice/c.scope/memory.high`]: 'max\n',
+    [`${slice}/b.slice/c.scope/memory.current`]: `${2 * GIB}\n`,
+  });
+  assert.deepEqual(await readMachineMemory(system), {
+    total_bytes: 6 * GIB,
+    used_bytes: 3 * GIB,
+    available_bytes: 3 * GIB,
+    swap_used_bytes: 1_048_576 * KIB,
+    limited_by: 'cgroup v2',
+  });
+});
+
 const V1_FILES = {
   'proc/meminfo': MEMINFO,
   'proc/self/cgroup': '9:name=systemd:/\n4:memory:/docker/abc\n1:cpu:/\n0::/\n',

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { readProcessTreeMemory, readTrees, type System } from '../src/index.ts';
@@ -68,6 +70,7 @@ test('a recorded tree: shared memory is not file-backed, the orphan is found, wh
     file_backed_bytes: (150 + 800 + 1400) * KIB,
     swap_bytes: (10 + 10 + 7 + 10) * KIB,
     rss_bytes: (800 + 1000 + 2000 + 4000) * KIB,
+    peak_bytes: null,
     processes: 4,
     exact: false,
   });
@@ -107,15 +110,74 @@ test('kernels before 5.4: what is not anonymous is file-backed', () => {
   assert.equal(memory?.swap_bytes, 3 * KIB);
 });
 
-test('macOS: ps gives resident sizes, and the answer says that it is not exact', async () => {
-  const system: System = {
+test('the peak of one process: the high-water mark less what it shares; of several there is none', async (t) => {
+  const system = await recordedFamily(t);
+  const highWater = 'Name:\tnode\nVmHWM:\t    9000 kB\nVmRSS:\t 4000 kB\n';
+  await writeFile(join(system.root, 'proc/200/status'), highWater);
+  await writeFile(
+    join(system.root, 'proc/200/smaps_rollup'),
+    rollup({ pss: 3000, anon: 3000, file: 0, rss: 4000 }),
+  );
+  const trees = await readTrees([100, 200], system);
+  assert.equal(trees.get(200)?.peak_bytes, 8000 * KIB);
+  assert.equal(trees.get(100)?.peak_bytes, null);
+});
+
+test('what came and went between two looks is in the peak', onLinux, async (t) => {
+  const child = await startChild(t, 'eating-memory', ['120', 'briefly']);
+  await untilLine(child.log, 'ready');
+  const { pss_bytes, peak_bytes } = await readProcessTreeMemory(child.pid);
+  assert.ok(peak_bytes !== null && peak_bytes > pss_bytes + 80 * MIB, `${peak_bytes} and now ${pss_bytes}`);
+});
+
+const PS = ' 500 1 500 1000 Ss Tue Nov 24 04:20:00 2026\n 501 500 500 2000 S Tue Nov 24 04:20:00 2026\n';
+
+function mac(footprint: () => Promise<string>): System {
+  return {
     platform: 'darwin',
     root: '',
-    runCommand: () =>
-      Promise.resolve(
-        ' 500 1 500 1000 Ss Tue Nov 24 04:20:00 2026\n 501 500 500 2000 S Tue Nov 24 04:20:00 2026\n',
-      ),
+    runCommand: (command, args) => {
+      if (command === 'ps') return Promise.resolve(PS);
+      assert.deepEqual(args.slice(0, 3), ['--noCategories', '--format', 'bytes']);
+      return footprint();
+    },
   };
+}
+
+const RULE = '='.repeat(70);
+const FOOTPRINT = `${RULE}
+node [500]: 64-bit    Footprint: 253904480 B (16384 bytes per page)
+${RULE}
+
+Auxiliary data:
+    phys_footprint: 253937248 B
+    phys_footprint_peak: 333989448 B
+
+${RULE}
+a (strange) [name] [501]: 64-bit    Footprint: 5439920 B (16384 bytes per page)
+${RULE}
+
+Auxiliary data:
+    phys_footprint: 5472688 B
+    phys_footprint_peak: 5472688 B
+
+${RULE}
+Summary    Footprint: 259344400 B (16384 bytes per page)
+${RULE}
+`;
+
+test('macOS: the footprint of each process of a tree', async () => {
+  const trees = await readTrees(
+    [500, 501],
+    mac(() => Promise.resolve(FOOTPRINT)),
+  );
+  assert.deepEqual([trees.get(500)?.pss_bytes, trees.get(500)?.peak_bytes], [253_904_480, 333_989_448]);
+  assert.deepEqual([trees.get(501)?.pss_bytes, trees.get(501)?.exact], [5_439_920, true]);
+  assert.equal(trees.get(501)?.rss_bytes, 2000 * KIB);
+});
+
+test('macOS without footprint: ps gives resident sizes, and the answer says that it is not exact', async () => {
+  const system = mac(() => Promise.reject(new Error('not found')));
   const memory = await readProcessTreeMemory(500, system);
   assert.equal(memory.rss_bytes, 3000 * KIB);
   assert.equal(memory.file_backed_bytes, 0);

@@ -7,6 +7,8 @@ export interface TrainerOrder {
   readonly jobPath: string;
   readonly outputPath: string;
   readonly cwd: string;
+  /** Folder of the cgroup that holds it to its memory. */
+  readonly memoryGroup: string | null;
 }
 
 /** How a trainer ended, as far as it is known: nothing is, of one that was adopted. */

@@ -1,6 +1,5 @@
 // Trainers as children of this machine: each in a process group of its own, so that it outlives us and is stopped
 // whole; first in line for the kernel's out-of-memory killer, so that a wrong guess costs a checkpoint, not the server.
-import { writeFile } from 'node:fs/promises';
 import type { Environment } from '@jarvis/contracts';
 import { FAILPOINTS_VARIABLE } from '@jarvis/failpoints';
 import {
@@ -42,17 +41,15 @@ async function spawn(
   passedOn: Readonly<Record<string, string | undefined>>,
 ): Promise<DetachedProcess> {
   const [command, ...args] = mustHaveTrainer(order.modelType, env);
-  const child = await spawnDetached({
+  return await spawnDetached({
     command,
     args: [...args, order.jobPath],
     env: passedOn,
     cwd: order.cwd,
     stdoutPath: order.outputPath,
+    memoryGroup: order.memoryGroup,
+    oomScoreAdjustment: OOM_SCORE_ADJUSTMENT,
   });
-  // Not everywhere there, and not everywhere allowed: the trainer runs without it as well.
-  if (process.platform === 'linux')
-    await writeFile(`/proc/${child.pid}/oom_score_adj`, String(OOM_SCORE_ADJUSTMENT)).catch(() => undefined);
-  return child;
 }
 
 function own(child: DetachedProcess): TrainerProcess {

@@ -10,7 +10,9 @@ import type { Blobs } from '../registry/blobs.ts';
 import { type Artifact, takeArtifact } from '../registry/intake.ts';
 import { mintVersion } from '../registry/minting.ts';
 import { endJob, findJob, type JobRow, setResumeAt } from '../store/jobs.ts';
+import { raisePeak } from '../store/run-memory.ts';
 import { countLost, endRun, findRun, type RunKey, type RunRow } from '../store/runs.ts';
+import type { RunMemory } from './memory-watch.ts';
 import { decideRunEnd, type RunEnd } from './run-end.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunStream } from './run-stream.ts';
@@ -37,11 +39,12 @@ export class Finishing {
   }
 
   /** Call it when the process is gone and all its events are in. Repeating it does nothing. */
-  async finish(key: RunKey, exit: TrainerExit | null): Promise<void> {
+  async finish(key: RunKey, exit: TrainerExit | null, memory: RunMemory): Promise<void> {
     const { db } = this.#options;
-    const [run, job] = await Promise.all([findRun(db, key), findJob(db, key.job_id)]);
-    invariant(run !== undefined && job !== undefined, 'a run that ends is stored, with its job');
-    const end = decideRunEnd(run, exit);
+    const [stored, job] = await Promise.all([findRun(db, key), findJob(db, key.job_id)]);
+    invariant(stored !== undefined && job !== undefined, 'a run that ends is stored, with its job');
+    const run = { ...stored, peak_ram_bytes: memory.peakBytes ?? stored.peak_ram_bytes };
+    const end = decideRunEnd(run, exit, memory.outOfMemory);
     if (end.state !== 'completed')
       return db.transaction('reactor.run.end', (tx) => this.#store(tx, run, end));
     const taken = await takeArtifact(
@@ -64,7 +67,7 @@ export class Finishing {
   ): Promise<void> {
     const { run, job, artifact, metrics } = done;
     const at = isoNow(this.#options.clock);
-    if (!(await endRun(tx, run, { state: 'completed', error: null, at }))) return;
+    if (!(await this.#end(tx, run, { state: 'completed', error: null, at }))) return;
     const version = await mintVersion(tx, {
       modelType: job.model_type,
       jobId: job.job_id,
@@ -78,54 +81,65 @@ export class Finishing {
       status: 'completed',
       model_version: version,
       metrics,
+      peak_ram_bytes: run.peak_ram_bytes,
     });
     if (job.auto_deploy === 1) await this.#options.deploy(tx, job.model_type, version);
   }
 
   async #store(tx: Transaction, run: RunRow, end: Exclude<RunEnd, { state: 'completed' }>): Promise<void> {
     const { clock, stream } = this.#options;
-    const { job_id } = run;
+    const { job_id, peak_ram_bytes } = run;
     const at = isoNow(clock);
     const error = 'error' in end ? end.error : null;
-    if (!(await endRun(tx, run, { state: end.state, error, at }))) return;
+    const cause = 'cause' in end ? end.cause : null;
+    if (!(await this.#end(tx, run, { state: end.state, error, cause, at }))) return;
     switch (end.state) {
       case 'cancelled':
         await endJob(tx, job_id, { outcome: 'cancelled', modelVersion: null, error: null, at });
-        return stream.append(tx, 'cancelled', { job_id, status: 'cancelled' });
+        return stream.append(tx, 'cancelled', { job_id, status: 'cancelled', peak_ram_bytes });
       case 'failed':
-        return this.#fail(tx, job_id, { code: end.code, error: end.error });
+        return this.#fail(tx, run, { code: end.code, error: end.error });
       case 'preempted': {
         const { attempt, token } = run;
-        await this.#resumeLater(tx, job_id, 0);
-        return stream.append(tx, 'preempted', {
-          job_id,
-          status: 'preempted',
-          epoch: end.epoch,
-          attempt,
-          token,
-        });
+        const { epoch, cause } = end;
+        const data = { job_id, status: 'preempted', epoch, attempt, token, peak_ram_bytes, cause } as const;
+        await stream.append(tx, 'preempted', data);
+        // Nobody's wish: a job that takes too much again and again must use its retries up.
+        return cause === 'memory_pressure'
+          ? this.#retry(tx, run, run.stop_why ?? 'the trainer took too much memory')
+          : this.#resumeLater(tx, job_id, 0);
       }
-      case 'lost':
-        return this.#lose(tx, run, end.error);
+      case 'lost': {
+        const job = await findJob(tx, job_id);
+        invariant(job !== undefined, 'a run has a job');
+        await stream.status(tx, { ...run, state: 'lost', cause: end.cause }, job.epochs);
+        return this.#retry(tx, run, end.error);
+      }
     }
   }
 
-  async #fail(tx: Transaction, jobId: string, failure: { code: string; error: string }): Promise<void> {
-    const { clock, stream } = this.#options;
-    const at = isoNow(clock);
-    await endJob(tx, jobId, { outcome: 'failed', modelVersion: null, error: failure.error, at });
-    await stream.append(tx, 'failed', { job_id: jobId, status: 'failed', ...failure });
+  async #end(tx: Transaction, run: RunRow, end: Parameters<typeof endRun>[2]): Promise<boolean> {
+    if (!(await endRun(tx, run, end))) return false;
+    if (run.peak_ram_bytes !== null) await raisePeak(tx, run, run.peak_ram_bytes);
+    return true;
   }
 
-  async #lose(tx: Transaction, run: RunRow, error: string): Promise<void> {
-    const { stream, resume } = this.#options;
+  async #fail(tx: Transaction, run: RunRow, failure: { code: string; error: string }): Promise<void> {
+    const { clock, stream } = this.#options;
+    const { job_id, peak_ram_bytes } = run;
+    const at = isoNow(clock);
+    await endJob(tx, job_id, { outcome: 'failed', modelVersion: null, error: failure.error, at });
+    await stream.append(tx, 'failed', { job_id, status: 'failed', ...failure, peak_ram_bytes });
+  }
+
+  /** A job of our own goes on until its retries are used up. */
+  async #retry(tx: Transaction, run: RunRow, error: string): Promise<void> {
+    const { resume } = this.#options;
     const job = await findJob(tx, run.job_id);
-    invariant(job !== undefined, 'a run has a job');
-    await stream.status(tx, { ...run, state: 'lost' }, job.epochs);
-    if (job.owner !== 'self') return;
+    if (job?.owner !== 'self') return;
     const lost = await countLost(tx, run.job_id);
     if (resume.enabled && lost > resume.limit)
-      await this.#fail(tx, run.job_id, { code: 'trainer_lost', error: `lost in ${lost} attempts: ${error}` });
+      await this.#fail(tx, run, { code: 'trainer_lost', error: `lost in ${lost} attempts: ${error}` });
     else await this.#resumeLater(tx, run.job_id, lost);
   }
 

@@ -11,13 +11,18 @@ import { durably } from '@jarvis/failpoints';
 import type { Clock, Logger } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { type Executor, neverStarted, type TrainerExit, type TrainerProcess } from '../executors/executor.ts';
+import type { MemoryGroups } from '../executors/memory-groups.ts';
 import type { JobRow } from '../store/jobs.ts';
+import { setLimit } from '../store/run-memory.ts';
 import { askStop, findRun, type RunRow, setProcess } from '../store/runs.ts';
 import { EventTail } from './event-tail.ts';
 import type { Finishing } from './finishing.ts';
 import { LiveRun } from './live-run.ts';
 import type { LiveRuns } from './live-runs.ts';
+import { limitBytesFor } from './memory-verdict.ts';
+import type { MemoryWatch } from './memory-watch.ts';
 import { Misbehaviour } from './misbehaviour.ts';
+import { needOf } from './queries.ts';
 import type { RunFolder } from './run-folder.ts';
 import type { RunStream } from './run-stream.ts';
 import { TrainerEvents } from './trainer-events.ts';
@@ -31,6 +36,10 @@ export interface LaunchingOptions {
   readonly executor: Executor;
   readonly live: LiveRuns;
   readonly finishing: Finishing;
+  readonly groups: MemoryGroups;
+  readonly memory: MemoryWatch;
+  /** Whether trainers are held to what is reserved for them. */
+  readonly limited: boolean;
   readonly checkpointsKept: number;
   readonly orphanGraceSeconds: number;
   readonly silenceLimitSeconds: number;
@@ -45,9 +54,10 @@ export class Launching {
   }
 
   /** A program that cannot be started ends the run, as one that died at once. */
-  async launch(job: JobRow, run: RunRow): Promise<void> {
+  async launch(job: JobRow, accepted: RunRow): Promise<void> {
     const { live, db, logger } = this.#options;
-    const { job_id, attempt } = run;
+    const { job_id, attempt } = accepted;
+    const run = await this.#limited(accepted);
     let process: TrainerProcess;
     try {
       process = await this.#spawn(job, run);
@@ -64,6 +74,24 @@ export class Launching {
       .catch((error: unknown) => logger.error({ job_id, err: error }, "a trainer's pid could not be stored"));
   }
 
+  /** What is reserved for a run is the most that its trainer may take. */
+  async #limited(run: RunRow): Promise<RunRow> {
+    const { db, groups, logger, limited } = this.#options;
+    const { job_id } = run;
+    const need = needOf(run);
+    if (!limited || need === null) return run;
+    const ram_bytes = limitBytesFor(need.ram_bytes);
+    const { way, group, detail } = await groups.make(run, ram_bytes);
+    if (detail !== '')
+      logger.info({ job_id, way, detail }, 'the memory limit of a trainer does not hold all');
+    await db
+      .transaction('reactor.run.limit', (tx) => setLimit(tx, run, { way, ram_bytes, group }))
+      .catch((error: unknown) =>
+        logger.error({ job_id, err: error }, "a trainer's limit could not be stored"),
+      );
+    return { ...run, limit_way: way, limit_bytes: ram_bytes, memory_group: group };
+  }
+
   async #spawn(job: JobRow, run: RunRow): Promise<TrainerProcess> {
     const files = this.#options.folder.attempt(run);
     await mkdir(files.folder, { recursive: true, mode: 0o700 });
@@ -76,6 +104,7 @@ export class Launching {
       jobPath: files.job,
       outputPath: files.output,
       cwd: files.folder,
+      memoryGroup: run.memory_group,
     };
     return durably('reactor.trainer.spawn', () => this.#options.executor.start(order));
   }
@@ -116,11 +145,16 @@ export class Launching {
   }
 
   async #finish(run: RunRow, exit: TrainerExit | null): Promise<void> {
-    await this.#options.finishing.finish(run, exit);
+    const { memory, finishing } = this.#options;
+    await finishing.finish(run, exit, await memory.endOf(run, exit));
+    memory.forget(run);
     const ended = await findRun(this.#options.db, run);
     if (ended === undefined || !isTerminal(RUN_LIFECYCLE, ended.state)) return;
-    const { job_id, attempt, state, error, bad_lines } = ended;
-    this.#options.logger.info({ job_id, attempt, state, error, bad_lines }, 'a run has ended');
+    const { job_id, attempt, state, error, cause, peak_ram_bytes, bad_lines } = ended;
+    this.#options.logger.info(
+      { job_id, attempt, state, error, cause, peak_ram_bytes, bad_lines },
+      'a run has ended',
+    );
   }
 
   #eventsOf(job: JobRow, run: RunRow): TrainerEvents {

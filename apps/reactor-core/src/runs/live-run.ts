@@ -60,6 +60,11 @@ export class LiveRun {
     return this.#stopping;
   }
 
+  /** Stops it for what it did, unless it is being stopped already. */
+  readonly halt = (misdeed: Misdeed): void => {
+    if (this.#stopping === undefined && !this.#halting && !this.#isOver()) void this.#halt(misdeed);
+  };
+
   /** Stops following; the trainer goes on, and is adopted at the next start. */
   async leave(): Promise<void> {
     this.#left.abort();
@@ -97,8 +102,7 @@ export class LiveRun {
   #judge(): void {
     const { misbehaviour, tail, clock } = this.#options;
     const misdeed = misbehaviour.look(tail, clock.monotonic());
-    if (misdeed !== null && this.#stopping === undefined && !this.#halting && !this.#isOver())
-      void this.#halt(misdeed);
+    if (misdeed !== null) this.halt(misdeed);
   }
 
   async #halt(misdeed: Misdeed): Promise<void> {

@@ -7,7 +7,7 @@ import { EVENTS_BYTES_MAX, type EventTail } from './event-tail.ts';
 const FLOODING_GRACE_MS_MAX = 2_000;
 
 export interface Misdeed {
-  readonly why: Extract<StopReason, 'silent' | 'flooding'>;
+  readonly why: Extract<StopReason, 'silent' | 'flooding' | 'memory_pressure'>;
   readonly words: string;
   readonly graceMs: number;
 }

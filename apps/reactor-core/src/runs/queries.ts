@@ -11,6 +11,7 @@ import {
 import type { SseMessage } from '@jarvis/runtime';
 import type { Database, EventLog } from '@jarvis/store';
 import { findJob, type JobRow } from '../store/jobs.ts';
+import { limitOf } from '../store/run-memory.ts';
 import { findLastRun, listRuns, type RunRow } from '../store/runs.ts';
 import { runStream } from './run-stream.ts';
 
@@ -70,6 +71,8 @@ export async function readRuns(db: Database, liveOnly: boolean): Promise<Run[]> 
     lease_id: row.lease_id,
     need: needOf(row),
     pid: row.ended_at === null ? row.pid : null,
+    peak_ram_bytes: row.peak_ram_bytes,
+    limit: limitOf(row),
     epoch: row.epoch,
     total_epochs: row.epochs,
     created_at: row.created_at,

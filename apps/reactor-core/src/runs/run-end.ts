@@ -1,17 +1,23 @@
 // How a run ends: decided from what the trainer said last, what it was asked, and how its process ended. Only called
 // when the exit is confirmed, so that whoever hears of the end may count on the slot and the memory.
+import type { RunEndCause } from '@jarvis/contracts';
 import type { TrainerExit } from '../executors/executor.ts';
 import type { LastWord, RunRow } from '../store/runs.ts';
+import { inGb } from './memory-verdict.ts';
 
 export type RunEnd =
   | { readonly state: 'completed'; readonly metrics: Record<string, number> }
   | { readonly state: 'cancelled' }
-  | { readonly state: 'preempted'; readonly epoch: number }
+  | { readonly state: 'preempted'; readonly epoch: number; readonly cause: RunEndCause }
   | { readonly state: 'failed'; readonly code: string; readonly error: string }
   /** Over without a result; a higher token starts the next attempt from the newest checkpoint. */
-  | { readonly state: 'lost'; readonly error: string };
+  | { readonly state: 'lost'; readonly error: string; readonly cause: RunEndCause };
 
-export function decideRunEnd(run: RunRow, exit: TrainerExit | null): RunEnd {
+/** A code of the trainers themselves, and ours for one that had no time to say it. */
+const OUT_OF_MEMORY = 'out_of_memory';
+
+/** `outOfMemory`: the kernel killed the trainer, or what it started, for want of memory. */
+export function decideRunEnd(run: RunRow, exit: TrainerExit | null, outOfMemory: boolean): RunEnd {
   const word = run.last_word === null ? null : (JSON.parse(run.last_word) as LastWord);
   if (run.stop_asked === 'cancel') return { state: 'cancelled' };
   if (run.stop_asked === 'flooding')
@@ -25,18 +31,35 @@ export function decideRunEnd(run: RunRow, exit: TrainerExit | null): RunEnd {
     return { state: 'failed', code: word.code, error: word.message };
   // Also when it was woken up by that and left a checkpoint: whoever hangs again and again must use its retries up.
   if (run.stop_asked === 'silent')
-    return over(run, 'trainer_silent', run.stop_why ?? 'the trainer was silent');
-  if (word?.type === 'preempted') return { state: 'preempted', epoch: word.epoch };
+    return over(run, 'silent', { code: 'trainer_silent', error: run.stop_why ?? 'the trainer was silent' });
+  const cause = run.stop_asked === 'memory_pressure' ? 'memory_pressure' : 'asked';
+  if (word?.type === 'preempted') return { state: 'preempted', epoch: word.epoch, cause };
+  if (word?.type === 'failed')
+    return over(run, word.code === OUT_OF_MEMORY ? 'out_of_memory' : 'died', {
+      code: word.code,
+      error: `${word.code}: ${word.message}`,
+    });
   // Killed at the end of its grace: what it did since the newest checkpoint is gone, but nobody is to blame for a retry.
-  if (run.stop_asked === 'preempt' && word === null)
-    return { state: 'preempted', epoch: run.checkpoint_epoch };
-  return word?.type === 'failed'
-    ? over(run, word.code, `${word.code}: ${word.message}`)
-    : over(run, 'trainer_lost', describeExit(exit));
+  if (run.stop_asked === 'preempt')
+    return {
+      state: 'preempted',
+      epoch: run.checkpoint_epoch,
+      cause: outOfMemory ? 'out_of_memory' : 'asked',
+    };
+  if (outOfMemory)
+    return over(run, 'out_of_memory', { code: OUT_OF_MEMORY, error: describeKill(run.limit_bytes) });
+  if (run.stop_asked === 'memory_pressure') return { state: 'preempted', epoch: run.checkpoint_epoch, cause };
+  return over(run, 'died', { code: 'trainer_lost', error: describeExit(exit) });
 }
 
-function over(run: RunRow, code: string, error: string): RunEnd {
-  return run.last_attempt === 1 ? { state: 'failed', code, error } : { state: 'lost', error };
+function over(run: RunRow, cause: RunEndCause, { code, error }: { code: string; error: string }): RunEnd {
+  return run.last_attempt === 1 ? { state: 'failed', code, error } : { state: 'lost', error, cause };
+}
+
+function describeKill(limitBytes: number | null): string {
+  return limitBytes === null
+    ? 'the trainer was killed by the system: memory had run out'
+    : `the trainer was killed by the system: it may take ${inGb(limitBytes)} GB and needed more`;
 }
 
 function describeExit(exit: TrainerExit | null): string {

@@ -40,6 +40,7 @@ export class RunStream {
       accuracy: run.accuracy,
       attempt: run.attempt,
       token: run.token,
+      ...(run.cause === null ? {} : { cause: run.cause, peak_ram_bytes: run.peak_ram_bytes }),
     });
   }
 }

@@ -3,7 +3,7 @@ import { CodedError } from '@jarvis/contracts';
 import { type Clock, isoNow } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { endJob, findJob, type JobRow } from '../store/jobs.ts';
-import { askStop, type StopReason } from '../store/runs.ts';
+import { askStop, findLastRun, type StopReason } from '../store/runs.ts';
 import type { LiveRun } from './live-run.ts';
 import type { LiveRuns } from './live-runs.ts';
 import type { RunStream } from './run-stream.ts';
@@ -84,8 +84,9 @@ export class Stopping {
     if (live !== null) return live;
     await db.transaction('reactor.job.end', async (tx) => {
       const end = { outcome: 'cancelled', modelVersion: null, error: null, at: isoNow(clock) } as const;
-      if (await endJob(tx, jobId, end))
-        await stream.append(tx, 'cancelled', { job_id: jobId, status: 'cancelled' });
+      if (!(await endJob(tx, jobId, end))) return;
+      const peak_ram_bytes = (await findLastRun(tx, jobId))?.peak_ram_bytes ?? null;
+      await stream.append(tx, 'cancelled', { job_id: jobId, status: 'cancelled', peak_ram_bytes });
     });
     return null;
   }

@@ -4,6 +4,8 @@ import { type Clock, type Logger, type Loop, startLoop } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { listResumable, setResumeAt } from '../store/jobs.ts';
 import { askStop, listUnreturned, setReturned } from '../store/runs.ts';
+import type { MemoryGroups } from '../executors/memory-groups.ts';
+import { listLeftGroups, setGroupRemoved } from '../store/run-memory.ts';
 import type { LiveRuns } from './live-runs.ts';
 import type { SlotBroker } from './slot-broker.ts';
 import type { Starting } from './starting.ts';
@@ -23,6 +25,7 @@ export interface UpkeepOptions {
   readonly live: LiveRuns;
   readonly broker: SlotBroker;
   readonly starting: Starting;
+  readonly groups: MemoryGroups;
   readonly orphanGraceSeconds: number;
   readonly lockTtlSeconds: number;
   readonly stopGraceMs: number;
@@ -47,10 +50,18 @@ export function startUpkeep(options: UpkeepOptions): Upkeep {
     await giveBackAll(options);
     await resumeAll(options);
   });
+  const groups = loop('memory groups', OWN_JOBS_INTERVAL_MS, () => removeGroups(options));
   return {
-    wake: () => own.wake(),
+    wake: () => {
+      own.wake();
+      groups.wake();
+    },
     stop: async () => {
-      await Promise.all([heartbeat.stop(), renewals.stop(), own.stop()]);
+      await Promise.all([heartbeat.stop(), renewals.stop(), own.stop(), groups.stop()]);
+      // Those of runs that ended just now; what cannot be removed is found at the next start.
+      await removeGroups(options).catch((error: unknown) =>
+        logger.warn({ err: error }, 'memory groups stay'),
+      );
     },
   };
 }
@@ -71,6 +82,14 @@ async function giveBackAll({ db, broker }: UpkeepOptions): Promise<void> {
   for (const run of await listUnreturned(db)) {
     if (await broker.giveBack(run))
       await db.transaction('reactor.run.returned', (tx) => setReturned(tx, run));
+  }
+}
+
+/** Of runs that have ended, also before a restart: until then a group's count tells how its trainer died. */
+async function removeGroups({ db, groups }: UpkeepOptions): Promise<void> {
+  for (const run of await listLeftGroups(db)) {
+    if (await groups.remove(run.memory_group))
+      await db.transaction('reactor.run.group_removed', (tx) => setGroupRemoved(tx, run));
   }
 }
 

@@ -75,4 +75,15 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE runs ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
       ALTER TABLE runs ADD COLUMN longest_pause_ms BIGINT NOT NULL DEFAULT 0;`,
   },
+  {
+    id: 6,
+    name: 'memory of runs, measured and limited',
+    sql: `
+      ALTER TABLE runs ADD COLUMN cause TEXT;
+      ALTER TABLE runs ADD COLUMN limit_way TEXT;
+      ALTER TABLE runs ADD COLUMN limit_bytes BIGINT;
+      ALTER TABLE runs ADD COLUMN memory_group TEXT;
+      ALTER TABLE runs ADD COLUMN peak_ram_bytes BIGINT;
+      CREATE INDEX runs_with_a_memory_group ON runs (job_id, attempt) WHERE memory_group IS NOT NULL;`,
+  },
 ];

@@ -1,9 +1,9 @@
 // Runs, one for each (job, attempt): every transition is one guarded statement made from RUN_LIFECYCLE.
-import { RUN_LIFECYCLE, type RunState, sourcesOf } from '@jarvis/contracts';
+import { RUN_LIFECYCLE, type RunEndCause, type RunLimit, type RunState, sourcesOf } from '@jarvis/contracts';
 import { join, type Reader, sql, type Transaction } from '@jarvis/store';
 
-/** Somebody's wish, or what its trainer did: it gave no sign of life, or wrote without end. */
-export type StopReason = 'cancel' | 'preempt' | 'silent' | 'flooding';
+/** Somebody's wish, or what its trainer did: it gave no sign of life, wrote without end, or came near its memory limit. */
+export type StopReason = 'cancel' | 'preempt' | 'silent' | 'flooding' | 'memory_pressure';
 
 /** What a trainer said last: how its run ends, once its exit is confirmed. */
 export type LastWord =
@@ -43,6 +43,14 @@ export interface RunRow {
   readonly stop_why: string | null;
   readonly last_word: string | null;
   readonly error: string | null;
+  /** Of `preempted` and `lost`. */
+  readonly cause: RunEndCause | null;
+  readonly limit_way: RunLimit['way'] | null;
+  readonly limit_bytes: number | null;
+  /** The cgroup's folder, until it is removed. */
+  readonly memory_group: string | null;
+  /** The most memory that was seen of its trainer. */
+  readonly peak_ram_bytes: number | null;
   readonly created_at: string;
   readonly started_at: string | null;
   readonly ended_at: string | null;
@@ -143,18 +151,27 @@ export async function moveRun(tx: Transaction, key: RunKey, to: RunState): Promi
 export async function endRun(
   tx: Transaction,
   key: RunKey,
-  end: { state: RunState; error: string | null; at: string },
+  end: { state: RunState; error: string | null; cause?: RunEndCause | null; at: string },
 ): Promise<boolean> {
   if (end.state === 'completed' || end.state === 'preempted') await moveRun(tx, key, 'running');
   if (!(await moveRun(tx, key, end.state))) return false;
   await tx.run(sql`
-    UPDATE runs SET ended_at = ${end.at}, error = ${end.error} WHERE job_id = ${key.job_id} AND attempt = ${key.attempt}`);
+    UPDATE runs SET ended_at = ${end.at}, error = ${end.error}, cause = ${end.cause ?? null}
+    WHERE job_id = ${key.job_id} AND attempt = ${key.attempt}`);
   return true;
 }
 
+const OUTLIVING: Readonly<Record<StopReason, readonly StopReason[]>> = {
+  cancel: ['cancel'],
+  silent: ['cancel'],
+  flooding: ['cancel'],
+  preempt: ['cancel', 'silent', 'flooding', 'memory_pressure'],
+  memory_pressure: ['cancel', 'silent', 'flooding', 'preempt'],
+};
+
 /**
  * Notes that the run has to stop. A wish to cancel outlives everything; what a trainer did (`words` says it) outlives a
- * wish to preempt, which would spend no retry. False when the run has ended.
+ * wish to preempt, which would spend no retry. Memory stops only whom nothing else stops. False when the run has ended.
  */
 export async function askStop(
   tx: Transaction,
@@ -162,7 +179,7 @@ export async function askStop(
   why: StopReason,
   words: string | null = null,
 ): Promise<boolean> {
-  const outliving = join(why === 'preempt' ? ['cancel', 'silent', 'flooding'] : ['cancel']);
+  const outliving = join(OUTLIVING[why]);
   const changes = await tx.run(sql`
     UPDATE runs SET stop_asked = CASE WHEN stop_asked IN (${outliving}) THEN stop_asked ELSE ${why} END,
       stop_why = CASE WHEN stop_asked IN (${outliving}) THEN stop_why ELSE ${words} END
@@ -221,10 +238,10 @@ export async function setLastWord(tx: Transaction, key: RunKey, word: LastWord):
     UPDATE runs SET last_word = ${JSON.stringify(word)} WHERE job_id = ${key.job_id} AND attempt = ${key.attempt}`);
 }
 
-/** Attempts of a job that ended without a result and without having been asked to stop. */
+/** Attempts of a job that ended without a result and without anybody's wish. */
 export async function countLost(db: Reader, jobId: string): Promise<number> {
   const row = await db.get<{ n: number | string }>(
-    sql`SELECT count(*) AS n FROM runs WHERE job_id = ${jobId} AND state = 'lost'`,
+    sql`SELECT count(*) AS n FROM runs WHERE job_id = ${jobId} AND (state = 'lost' OR cause = 'memory_pressure')`,
   );
   return Number(row?.n ?? 0);
 }

@@ -1,5 +1,6 @@
 // A trainer that speaks the protocol without anything of the house, and misbehaves as the job's `model_architecture` says:
 //   MODE or MODE:EPOCH     the epoch behind which it does what it is told
+//   growing:MIB            up to so much memory, a little more with each epoch
 // Each start adds a line to <job>/starts. What holds it goes on once <job>/release is there.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -13,6 +14,9 @@ const FLOOD_LINES = 5_000;
 const LONG_LINE_CHARS = 1024 * 1024;
 const PREEMPTED = 75;
 const NEWLINE = 0x0a;
+const LEAP_MIB = 800;
+const GROWTH_MIB = 20;
+const GROWTH_PAUSE_MS = 50;
 
 const job = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as TrainerJob;
 const [mode = 'steady', at = '1'] = (job.config.model_architecture ?? 'steady').split(':');
@@ -131,12 +135,29 @@ function flood(epoch: number): void {
   write(events.map((event) => `${JSON.stringify(event)}\n`).join(''));
 }
 
+const held: Buffer[] = [];
+
+/** Really takes so much memory: every page is touched. */
+function take(mebibytes: number): void {
+  held.push(Buffer.alloc(mebibytes * 1024 ** 2, 1));
+}
+
+/** A little more with each epoch, up to `mebibytes`. */
+async function grow(mebibytes: number): Promise<void> {
+  if (held.length * GROWTH_MIB < mebibytes) take(GROWTH_MIB);
+  await delay(GROWTH_PAUSE_MS);
+}
+
 /** What this mode does behind its epoch. @returns an exit code when that is the end */
 async function act(epoch: number): Promise<number | null> {
   switch (mode) {
     case 'held':
     case 'deaf':
       await released();
+      return null;
+    case 'leaping':
+      await released();
+      take(LEAP_MIB);
       return null;
     case 'dying':
       return 3;
@@ -193,6 +214,7 @@ async function train(): Promise<number> {
   for (let epoch = from + 1; epoch <= job.epochs; epoch += 1) {
     progress(epoch);
     if (epoch % job.checkpoint.interval_epochs === 0 && epoch < job.epochs) save(epoch);
+    if (mode === 'growing') await grow(Number(at));
     const exit = epoch === Number(at) || mode === 'paused' ? await act(epoch) : null;
     if (exit !== null) return exit;
     await delay(0);

@@ -1,0 +1,26 @@
+// What is to be done about a trainer that takes so much memory.
+import { BYTES_PER_GB } from '@jarvis/contracts';
+
+/** Beyond this share of its limit a trainer is asked to checkpoint and go, while it still can. */
+export const MEMORY_PRESSURE_SHARE = 0.9;
+/**
+ * What a program with its runtime needs before it looks at any data. A need below it is about the data, and a limit below
+ * it would stop every trainer at once.
+ */
+export const LIMIT_BYTES_MIN = 256 * 1024 ** 2;
+
+/** The limit of a run for which so much is reserved. */
+export function limitBytesFor(reservedBytes: number): number {
+  return Math.max(reservedBytes, LIMIT_BYTES_MIN);
+}
+
+/** Why the trainer has to stop now; null when it may go on. */
+export function judgeMemory(usedBytes: number, limitBytes: number | null): string | null {
+  if (limitBytes === null || usedBytes <= limitBytes * MEMORY_PRESSURE_SHARE) return null;
+  const percent = Math.round((usedBytes / limitBytes) * 100);
+  return `the trainer took ${inGb(usedBytes)} GB, ${percent} % of the ${inGb(limitBytes)} GB that it may take, and was asked to stop at a checkpoint`;
+}
+
+export function inGb(bytes: number): string {
+  return (bytes / BYTES_PER_GB).toFixed(2);
+}
