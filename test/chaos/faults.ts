@@ -22,8 +22,8 @@ const BETWEEN_KILLS_MS_SPREAD = 700;
 /**
  * Steps that a healthy machine does not take: they belong to a judge that refuses evidence, a candidate that breaks, a
  * gate that cannot score, memory that runs short, a holder that falls silent for longer than its lease, a request for a
- * lock that is called off or hung up on, a trainer that tells more than is passed on, and a start that is refused at the
- * last moment. The tests of the services take them.
+ * lock that is called off or hung up on, a trainer that tells more than is passed on, a start that is refused at the
+ * last moment, and an LLM server of one's own. The tests of the services take them.
  */
 export const RARE_STEPS: ReadonlySet<string> = new Set([
   'core.evidence.refuse',
@@ -36,6 +36,7 @@ export const RARE_STEPS: ReadonlySet<string> = new Set([
   'core.lock.withdraw',
   'prime.evidence.broken',
   'prime.evidence.refuse',
+  'prime.llm.owner',
   'prime.room.close',
   'prime.room.save',
   'reactor.deployment.gate_failure',
