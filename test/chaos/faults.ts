@@ -34,6 +34,7 @@ const PROVOKED_STEPS: ReadonlySet<string> = new Set([
   'core.lock.withdraw',
   'prime.evidence.broken',
   'prime.evidence.refuse',
+  'prime.llm.owner',
   'prime.room.close',
   'prime.room.save',
   'reactor.deployment.gate_failure',

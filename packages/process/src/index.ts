@@ -1,6 +1,7 @@
 // Child processes and memory: spawn, identity, stop ladder, log files, the memory of process trees and of the machine.
 export { systemTiming, type Timing } from './timing.ts';
 export { thisSystem, type System } from './system.ts';
+export { splitWords } from './command-line.ts';
 export { findHomeProcesses, type HomeProcess } from './home-processes.ts';
 export { groupMembers, listProcesses, readProcess, type ProcessRow } from './processes.ts';
 export { isSameProcess, processStartTicks, watchExit, type ExitWatch } from './identity.ts';
@@ -8,9 +9,11 @@ export {
   signalGroup,
   signalProcess,
   spawnDetached,
+  spawnHeld,
   type DetachedOptions,
   type DetachedProcess,
   type Exit,
+  type HeldProcess,
 } from './spawn.ts';
 export {
   STOP_ASK_GRACE_MS,

@@ -5,6 +5,7 @@ import { spawn as spawnProcess, type ChildProcess } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import type { Writable } from 'node:stream';
 import { parseStat } from './processes.ts';
 import { processStartTicks } from './identity.ts';
 import { thisSystem, type System } from './system.ts';
@@ -50,8 +51,40 @@ if [ -n "$group" ]; then echo $$ > "$group/cgroup.procs" || exit 126; fi
 if [ -n "$adjustment" ]; then { echo "$adjustment" > /proc/self/oom_score_adj; } 2>/dev/null; fi
 exec "$@"`;
 
+export interface HeldProcess extends DetachedProcess {
+  /** Lets the program begin, under the identity that it has already. */
+  begin(): void;
+}
+
+/**
+ * What a held process runs until it may begin. `exec` keeps pid and start time; when we die before, the pipe ends and
+ * the shell with it.
+ */
+const HOLD = 'read -r go && exec "$@" < /dev/null';
+
 /** Starts the program; rejects with the system's error (ENOENT, EACCES, EAGAIN) when it cannot be started. */
 export async function spawnDetached(options: DetachedOptions): Promise<DetachedProcess> {
+  const { input: _, ...child } = await start(options, 'ignore');
+  return child;
+}
+
+/**
+ * Makes the process of a program and holds it back until `begin`, so that its identity can be written down before it does
+ * anything: who dies in between leaves nobody behind. A program that is not there ends with code 127, and says so in its
+ * output. Needs a POSIX shell.
+ */
+export async function spawnHeld(options: DetachedOptions): Promise<HeldProcess> {
+  const args = ['-c', HOLD, 'sh', options.command, ...options.args];
+  const { input, ...child } = await start({ ...options, command: '/bin/sh', args }, 'pipe');
+  // One that is stopped while it is held has closed its end.
+  input?.on('error', () => undefined);
+  return { ...child, begin: () => void input?.end('\n') };
+}
+
+async function start(
+  options: DetachedOptions,
+  stdin: 'ignore' | 'pipe',
+): Promise<DetachedProcess & { readonly input: Writable | null }> {
   const { spawn = spawnProcess, system = thisSystem } = options;
   const [command, args] = await commandOf(options, system);
   const output = openSync(options.stdoutPath, 'a', 0o600);
@@ -61,7 +94,7 @@ export async function spawnDetached(options: DetachedOptions): Promise<DetachedP
       cwd: options.cwd,
       env: { ...options.env },
       detached: true,
-      stdio: ['ignore', output, output],
+      stdio: [stdin, output, output],
     });
   } finally {
     closeSync(output);
@@ -78,6 +111,7 @@ export async function spawnDetached(options: DetachedOptions): Promise<DetachedP
   });
   const started = pid as number;
   return {
+    input: child.stdin,
     pid: started,
     startedTicks: startedNow ?? (await processStartTicks(started, system)) ?? 0,
     exited,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
@@ -10,6 +10,8 @@ import {
   readLastLines,
   readProcess,
   spawnDetached,
+  spawnHeld,
+  splitWords,
   stopProcess,
   watchExit,
 } from '../src/index.ts';
@@ -116,4 +118,60 @@ test('the list of ps on macOS is understood', () => {
     ],
   );
   assert.equal((rows[1]?.startTicks ?? 0) - (rows[0]?.startTicks ?? 0), 159_600);
+});
+
+test('a held process has its identity before its program begins, and keeps it', async (t) => {
+  const folder = await temporaryFolder(t);
+  const log = join(folder, 'log');
+  const child = await spawnHeld({
+    command: process.execPath,
+    args: [join(import.meta.dirname, 'children/ready.ts'), '20'],
+    env: process.env,
+    cwd: folder,
+    stdoutPath: log,
+  });
+  t.after(async () => {
+    child.signalGroup('SIGKILL');
+    await child.exited;
+  });
+  assert.match(await readFile(`/proc/${child.pid}/cmdline`, 'utf8'), /^\/bin\/sh\0/);
+  child.begin();
+  await untilLine(log, 'ready');
+  assert.ok(await isSameProcess(child.pid, child.startedTicks));
+  assert.doesNotMatch(await readFile(`/proc/${child.pid}/cmdline`, 'utf8'), /bin\/sh/);
+});
+
+test('a held process ends with who held it, before its program has begun', async (t) => {
+  const folder = await temporaryFolder(t);
+  const program = `
+    import { spawnHeld } from ${JSON.stringify(join(import.meta.dirname, '../src/index.ts'))};
+    const child = await spawnHeld({ command: 'touch', args: ['begun'], env: process.env, cwd: ${JSON.stringify(folder)},
+      stdoutPath: ${JSON.stringify(join(folder, 'log'))} });
+    process.stdout.write(child.pid + ' ' + child.startedTicks);
+    process.kill(process.pid, 'SIGKILL');`;
+  const parent = spawn(process.execPath, ['--input-type=module-typescript', '-e', program], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const told: string[] = [];
+  parent.stdout.on('data', (chunk: Buffer) => told.push(chunk.toString()));
+  await once(parent, 'close');
+  const [pid = 0, ticks = 0] = told.join('').split(' ').map(Number);
+  assert.ok(pid > 0 && ticks > 0, told.join(''));
+  await watchExit(pid, ticks).exited;
+  await assert.rejects(stat(join(folder, 'begun')), { code: 'ENOENT' });
+});
+
+test('a held program that is not there says so in its output', async (t) => {
+  const folder = await temporaryFolder(t);
+  const log = join(folder, 'log');
+  const command = join(folder, 'nothing');
+  const child = await spawnHeld({ command, args: [], env: {}, cwd: folder, stdoutPath: log });
+  child.begin();
+  assert.deepEqual(await child.exited, { code: 127, signal: null });
+  assert.match((await readLastLines(log, 1))[0] ?? '', /nothing.*not found/);
+});
+
+test('a command line is taken apart as a shell would, and nothing is expanded', () => {
+  const line = `serve --name "my model" 'a b'\\ c $HOME "q\\"q" {port}`;
+  assert.deepEqual(splitWords(line), ['serve', '--name', 'my model', 'a b c', '$HOME', 'q"q', '{port}']);
 });

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { CodedError, type Environment, type ModelType } from '@jarvis/contracts';
+import { splitWords } from '@jarvis/process';
 
 export type TrainerCommand = readonly [string, ...string[]];
 
@@ -12,23 +13,6 @@ const COMMAND_VARIABLES = {
   embedding: 'TRAINER_EMBEDDING_COMMAND',
   llm: 'TRAINER_LLM_COMMAND',
 } as const satisfies Record<ModelType, keyof Environment>;
-
-/** The words of a command line: blanks separate, quotes and backslashes keep together. Nothing is expanded. */
-export function splitWords(line: string): string[] {
-  const words: string[] = [];
-  const word = /((?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+)/g;
-  for (const [match] of line.matchAll(word)) {
-    const parts = match.matchAll(/"((?:[^"\\]|\\.)*)"|'([^']*)'|\\(.)|([^"'\\]+)/g);
-    words.push(
-      [...parts]
-        .map(([, double, single, escaped, plain]) => {
-          return double?.replaceAll(/\\(["\\$`])/g, '$1') ?? single ?? escaped ?? plain ?? '';
-        })
-        .join(''),
-    );
-  }
-  return words;
-}
 
 /** Null when nothing trains this kind. */
 export function trainerCommand(modelType: ModelType, env: Environment): TrainerCommand | null {
