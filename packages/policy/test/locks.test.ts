@@ -126,6 +126,11 @@ describe('a training slot', () => {
     });
   });
 
+  test('may be held without any time: none is told to who waits', () => {
+    const timeless = { ...SLOT, expiresAtMs: null, ttlMs: 600 };
+    assert.deepEqual(decided(timeless), { kind: 'held', expiresAtMs: null });
+  });
+
   test('is known by its job alone, whatever request it comes with', () => {
     assert.equal(decided(SLOT, { holder: 'a', requestId: 'r2' }).kind, 'repeat');
   });
