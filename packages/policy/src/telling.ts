@@ -20,7 +20,7 @@ export interface Telling {
 }
 
 export function beginTelling(nowMs: number, told: number): Telling {
-  return { allowance: told < TOLD_AT_FULL_PACE_MAX ? TOLD_AT_ONCE_MAX : 1, atMs: nowMs, told };
+  return { allowance: paceAfter(told).atOnceMax, atMs: nowMs, told };
 }
 
 /** How many of `wanted` pieces of progress that came together are told: all, only the latest, or none for now. */
@@ -30,11 +30,15 @@ export function tellProgress(
 ): { readonly telling: Telling; readonly count: number } {
   invariant(nowMs >= telling.atMs, 'a monotonic clock does not go back');
   const { told } = telling;
-  const atFullPace = told < TOLD_AT_FULL_PACE_MAX;
-  const perMs = atFullPace ? TOLD_PER_SECOND / 1000 : 1 / TOLD_SLOWLY_EVERY_MS;
-  const atOnceMax = atFullPace ? TOLD_AT_ONCE_MAX : 1;
+  const { perMs, atOnceMax } = paceAfter(told);
   const allowance = Math.min(atOnceMax, telling.allowance + (nowMs - telling.atMs) * perMs);
   const may = Math.min(Math.floor(allowance), TOLD_MAX - told);
   const count = wanted <= may ? wanted : Math.min(1, Math.max(0, may));
   return { telling: { allowance: allowance - count, atMs: nowMs, told: told + count }, count };
+}
+
+function paceAfter(told: number): { readonly perMs: number; readonly atOnceMax: number } {
+  return told < TOLD_AT_FULL_PACE_MAX
+    ? { perMs: TOLD_PER_SECOND / 1000, atOnceMax: TOLD_AT_ONCE_MAX }
+    : { perMs: 1 / TOLD_SLOWLY_EVERY_MS, atOnceMax: 1 };
 }

@@ -83,3 +83,36 @@ test('whoever falls silent for good is found in the end, whatever was before', (
     { numRuns: 30 },
   );
 });
+
+test('a look is late after ten seconds, or after half of a shorter limit, and not at them', () => {
+  const begun = beginSilence(0, 0);
+  for (const [limitMs, lateMs] of [
+    [60_000, 10_000],
+    [20_000, 10_000],
+    [8_000, 4_000],
+  ] as const) {
+    const inTime = listen(begun, { nowMs: lateMs, heard: false, limitMs });
+    assert.deepEqual(inTime, { sinceMs: 0, lookedAtMs: lateMs, longestPauseMs: 0 });
+    const late = listen(begun, { nowMs: lateMs + 1, heard: false, limitMs });
+    assert.deepEqual(late, beginSilence(lateMs + 1, 0));
+  }
+});
+
+test('a sign after a late look tells nothing of the pause before it', () => {
+  const late = listen(beginSilence(0, 700), { nowMs: 10_001, heard: true, limitMs: LIMIT_MS });
+  assert.deepEqual(late, beginSilence(10_001, 700));
+});
+
+test('only a longer pause changes the longest one, and each sign begins the silence anew', () => {
+  const heardAt = (silence: Silence, nowMs: number): Silence =>
+    listen(silence, { nowMs, heard: true, limitMs: LIMIT_MS });
+  const first = heardAt(beginSilence(100, 500), 400);
+  assert.deepEqual(first, beginSilence(400, 500), 'shorter');
+  assert.deepEqual(heardAt(first, 1_000), beginSilence(1_000, 600), 'longer');
+  assert.deepEqual(heardAt(first, 400), beginSilence(400, 500), 'none');
+});
+
+test('refuses a clock that goes back', () => {
+  const silence = beginSilence(100, 0);
+  assert.throws(() => listen(silence, { nowMs: 99, heard: false, limitMs: LIMIT_MS }), /monotonic clock/);
+});

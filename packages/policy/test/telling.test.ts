@@ -59,3 +59,33 @@ test('wanted for long enough, something is told until there is no more to tell',
   assert.equal(tellProgress(telling, { nowMs: TOLD_SLOWLY_EVERY_MS - 1, wanted: 1 }).count, 0);
   assert.equal(tellProgress(telling, { nowMs: TOLD_SLOWLY_EVERY_MS, wanted: 1 }).count, 1);
 });
+
+test('after a rest only so many come at once, however long it was', () => {
+  const day = 24 * 3_600_000;
+  const many = beginTelling(0, TOLD_AT_FULL_PACE_MAX - 1);
+  assert.equal(many.allowance, TOLD_AT_ONCE_MAX);
+  assert.equal(tellProgress(many, { nowMs: day, wanted: TOLD_AT_ONCE_MAX }).count, TOLD_AT_ONCE_MAX);
+  assert.equal(tellProgress(many, { nowMs: day, wanted: TOLD_AT_ONCE_MAX + 1 }).count, 1);
+  const slowly = beginTelling(0, TOLD_AT_FULL_PACE_MAX);
+  assert.equal(slowly.allowance, 1);
+  assert.equal(tellProgress(slowly, { nowMs: day, wanted: 2 }).telling.told, TOLD_AT_FULL_PACE_MAX + 1);
+  assert.equal(tellProgress(slowly, { nowMs: day, wanted: 2 }).telling.allowance, 0);
+});
+
+test('what may be told grows with time, and less what was told', () => {
+  const spent = tellProgress(beginTelling(1_000, 0), { nowMs: 1_000, wanted: TOLD_AT_ONCE_MAX }).telling;
+  assert.deepEqual(spent, { allowance: 0, atMs: 1_000, told: TOLD_AT_ONCE_MAX });
+  const { telling, count } = tellProgress(spent, { nowMs: 1_500, wanted: 4 });
+  assert.equal(count, 4);
+  assert.deepEqual(telling, { allowance: TOLD_PER_SECOND / 2 - 4, atMs: 1_500, told: TOLD_AT_ONCE_MAX + 4 });
+});
+
+test('beyond the most nothing is told, also where more was told before than may be', () => {
+  const toldFrom = (before: number): number =>
+    tellProgress(beginTelling(0, before), { nowMs: 0, wanted: 1 }).count;
+  assert.deepEqual([TOLD_MAX - 1, TOLD_MAX, TOLD_MAX + 5].map(toldFrom), [1, 0, 0]);
+});
+
+test('refuses a clock that goes back', () => {
+  assert.throws(() => tellProgress(beginTelling(100, 0), { nowMs: 99, wanted: 1 }), /monotonic clock/);
+});
