@@ -111,9 +111,9 @@ onEach('a request for room is answered the same again, and is open until it is g
     reason: 'r',
   });
   assert.equal(await roomOf(db, 'a'), undefined);
-  await saveRoom(db, { asked: 'q', answer: answer('a'), unloaded: [] });
-  await saveRoom(db, { asked: 'q', answer: answer('a'), unloaded: [] });
-  await saveRoom(db, { asked: 'q', answer: answer('b'), unloaded: [] });
+  await saveRoom(db, { asked: 'q', answer: answer('a'), unloaded: [], llm: false });
+  await saveRoom(db, { asked: 'q', answer: answer('a'), unloaded: [], llm: false });
+  await saveRoom(db, { asked: 'q', answer: answer('b'), unloaded: [], llm: false });
   assert.deepEqual(
     (await openRooms(db)).map((room) => room.answer.request_id),
     ['a', 'b'],

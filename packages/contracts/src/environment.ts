@@ -1,6 +1,7 @@
 // The catalogue of environment variables: every one that any of the programs reads, with its type, default, unit and
 // meaning. docs/configuration.md and `jarvis config` are made from it; runtime reads the environment through it.
 import { z } from 'zod';
+import { NEGOTIATION_POLICIES } from './resources.ts';
 import {
   cron,
   flag,
@@ -156,7 +157,7 @@ export const ENVIRONMENT = {
   NEGOTIATION_POLICY: variable(
     'memory',
     'Who gives way: wait, serving_first or training_first',
-    z.enum(['wait'], { error: 'only `wait` is supported yet' }),
+    z.enum(NEGOTIATION_POLICIES, { error: `has to be one of ${NEGOTIATION_POLICIES.join(', ')}` }),
     { default: 'wait' },
   ),
   JPRIME_IDLE_SECONDS: variable('memory', 'A model without requests for so long counts as idle', seconds(), {
@@ -361,6 +362,21 @@ export const ENVIRONMENT = {
     notYet: LATER_LLM,
   }),
   JPRIME_LLM_KIND: variable('llm', 'What that server is', text, { default: null, notYet: LATER_LLM }),
+
+  JPRIME_LLM_WAIT: variable(
+    'llm',
+    'How long a request is held up while the LLM gets its memory and is loaded',
+    seconds(),
+    { default: 60, unit: 's' },
+  ),
+  JPRIME_LLM_PRELOAD: variable('llm', 'Whether the LLM is loaded when J-Prime starts', flag, {
+    default: false,
+  }),
+  JPRIME_LLM_MEMORY_GB: variable('llm', 'What the LLM needs in memory', gigabytes, {
+    default: null,
+    defaultMeans: 'what it was last measured to hold; before that, what it says, or the size of its file',
+    unit: 'GiB',
+  }),
 
   REACTOR_API_TIMEOUT: variable('calls', 'Time limit of one call between services', seconds(0.1), {
     default: 30,

@@ -30,6 +30,7 @@ export const ERROR_CODES = {
   memory_unavailable: { status: 503, title: 'There is no memory for it now' },
   no_version: { status: 503, title: 'No version of this kind is served yet' },
   model_unavailable: { status: 503, title: 'The model cannot answer now' },
+  llm_unavailable: { status: 503, title: 'The LLM server cannot answer now' },
   service_unavailable: { status: 503, title: 'A service that this call needs is away' },
   overloaded: { status: 503, title: 'Too many requests are waiting' },
   storage_full: { status: 507, title: 'The disk is full' },

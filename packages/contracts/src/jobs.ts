@@ -142,6 +142,7 @@ export function slotLockName(slot: number): string {
 export const leaseRequestSchema = z.strictObject({
   holder: idSchema.meta({ description: 'the job' }),
   model_type: modelTypeSchema,
+  purpose: z.enum(['training', 'serving']).default('training'),
   need: resourceVectorSchema.omit({ host_id: true }).optional(),
   why: z.string().max(500).default(''),
 });

@@ -50,6 +50,7 @@ export const STEPS = [
   'prime.evidence.take',
   'prime.invariants.read',
   'prime.last_served.save',
+  'prime.llm.measured',
   'prime.room.close',
   'prime.room.save',
   'prime.routes.save',
