@@ -72,7 +72,7 @@ function scene(t: TestContext, policy: NegotiationPolicy = 'wait', preload = fal
       return promise;
     },
   };
-  const server = new LlmServer({
+  const llm = new LlmServer({
     engine,
     memory,
     needBytes: async () => 1234,
@@ -85,6 +85,9 @@ function scene(t: TestContext, policy: NegotiationPolicy = 'wait', preload = fal
     random: { unit: () => 0.5, id: (prefix) => prefix },
     logger: silentLogger(),
   });
+  // As a request comes: at once where it is ready, else held.
+  const admit = (signal: AbortSignal): (() => void) | Promise<() => void> => llm.enter() ?? llm.hold(signal);
+  const server = Object.assign(llm, { admit });
   afterwards(t, () => server.stop());
   return { clock, engine, asked, state, server };
 }
@@ -188,8 +191,8 @@ for (const policy of ['wait', 'training_first'] as const)
     assert.ok(isCodedError(held.error, 'llm_unavailable'));
     assert.equal(asked[0]?.signal.aborted, true);
     state.lent = true;
-    assert.throws(
-      () => server.admit(stays),
+    await assert.rejects(
+      async () => server.admit(stays),
       (error) => isCodedError(error, 'llm_unavailable') && error.details.retry_after_seconds === 30,
     );
     assert.equal(asked.length, 1);
@@ -252,8 +255,8 @@ test('broken: told why, tried again after a while', async (t) => {
     ['broken', 'the file is no model', 1],
   );
   assert.ok(isCodedError(held.error, 'llm_unavailable') && held.error.message.includes('no model'));
-  assert.throws(
-    () => server.admit(stays),
+  await assert.rejects(
+    async () => server.admit(stays),
     (error) => isCodedError(error, 'llm_unavailable') && error.details.retry_after_seconds === 2,
   );
   clock.advance(2_000);
@@ -280,8 +283,8 @@ test('draining: nothing new starts, what runs ends, then the cheapest way that g
   );
   await settle();
   assert.deepEqual([server.life.state, engine.released], ['draining', []]);
-  assert.throws(
-    () => server.admit(stays),
+  await assert.rejects(
+    async () => server.admit(stays),
     (error) => isCodedError(error, 'llm_unavailable'),
   );
   running();

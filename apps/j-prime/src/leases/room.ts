@@ -179,12 +179,12 @@ export class Room {
   #takenUp(record: RoomRecord): RoomRecord {
     const { llm } = this.#options;
     const llmLeft = record.llm && llm?.life.state !== 'ready';
-    const firstOpen = record.answer.steps.findIndex(
-      (step, i) => step.state === 'planned' && i >= record.unloaded.length,
-    );
+    const llmSteps = record.answer.steps.slice(record.unloaded.length);
+    const isTold = llmSteps.some((step) => step.state === 'done');
+    const firstOpen = record.unloaded.length + llmSteps.findIndex((step) => step.state === 'planned');
     const steps = record.answer.steps.map((step, i) => {
       if (step.state !== 'planned') return step;
-      const isDone = i < record.unloaded.length || (llmLeft && i === firstOpen);
+      const isDone = i < record.unloaded.length || (llmLeft && !isTold && i === firstOpen);
       return { ...step, state: isDone ? ('done' as const) : ('skipped' as const) };
     });
     const state = steps.some((step) => step.state === 'done') ? ('done' as const) : ('refused' as const);

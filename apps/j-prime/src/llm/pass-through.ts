@@ -44,7 +44,7 @@ export class PassThrough {
     const client = new Client(reply.raw);
     try {
       const body = await bodyUp(req.raw, bodyLimitBytes);
-      const leave = await server.admit(client.signal);
+      const leave = server.enter() ?? (await server.hold(client.signal));
       try {
         await this.#exchange(req, reply, { client, body });
       } finally {
@@ -124,26 +124,37 @@ interface Way {
   readonly body: Buffer | Readable | null;
 }
 
-/** Whether who asked is still there. */
+/** Whether who asked is still there. A signal is made only for who has to wait: most do not. */
 class Client {
   readonly #raw: ServerResponse;
-  readonly #gone = new AbortController();
-  readonly #onClose = (): void => this.#gone.abort(new Error('the client is gone'));
+  #signal: AbortController | null = null;
+  #isGone = false;
+  /** Told when the client goes. */
+  onGone: (() => void) | null = null;
 
   constructor(raw: ServerResponse) {
     this.#raw = raw;
-    raw.once('close', this.#onClose);
+    raw.once('close', this.#close);
   }
   get signal(): AbortSignal {
-    return this.#gone.signal;
+    this.#signal ??= new AbortController();
+    if (this.#isGone) this.#signal.abort(GONE);
+    return this.#signal.signal;
   }
   get isGone(): boolean {
-    return this.#gone.signal.aborted;
+    return this.#isGone;
   }
   forget(): void {
-    this.#raw.off('close', this.#onClose);
+    this.#raw.off('close', this.#close);
   }
+  readonly #close = (): void => {
+    this.#isGone = true;
+    this.#signal?.abort(GONE);
+    this.onGone?.();
+  };
 }
+
+const GONE = new Error('the client is gone');
 
 /** One answer on its way down. */
 class Exchange implements Dispatcher.DispatchHandler {
@@ -161,7 +172,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#reply = reply;
     this.#raw = reply.raw;
     this.#client = client;
-    client.signal.addEventListener('abort', this.#onGone, { once: true });
+    client.onGone = this.#onGone;
   }
 
   /** Resolves when the answer is with the client, or broke off; rejects when there was none. */
@@ -212,11 +223,11 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   readonly #onGone = (): void => {
-    if (!this.#isOver) this.#controller?.abort(this.#client.signal.reason as Error);
+    if (!this.#isOver) this.#controller?.abort(GONE);
   };
 
   #end(): void {
     this.#isOver = true;
-    this.#client.signal.removeEventListener('abort', this.#onGone);
+    this.#client.onGone = null;
   }
 }

@@ -19,10 +19,17 @@ export async function bodyUp(req: IncomingMessage, limitBytes: number): Promise<
   return limited;
 }
 
-async function onePiece(req: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of req) chunks.push(chunk as Buffer);
-  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+/** By events: an async iterator costs more than all the rest of a small request. */
+function onePiece(req: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    req.on('data', (chunk: Buffer) => chunks.push(chunk));
+    req.once('end', () =>
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
+    );
+    req.once('error', reject);
+    req.once('close', () => reject(new Error('the client is gone')));
+  });
 }
 
 function limiter(limitBytes: number): Transform {

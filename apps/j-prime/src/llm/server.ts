@@ -3,7 +3,7 @@
 //   absent -> asking -> loading -> ready -> draining -> absent
 //                             \-> broken -> (backoff) -> absent        ready -> absent: it died, or others unloaded it
 //
-// All changes are made here, one at a time; requests come in through `admit`.
+// All changes are made here, one at a time; requests come in through `enter` and `hold`.
 import { CodedError, type LlmResources, type NegotiationPolicy } from '@jarvis/contracts';
 import { backoffMs } from '@jarvis/policy';
 import { type Clock, type Logger, type Loop, type Random, startLoop } from '@jarvis/runtime';
@@ -119,14 +119,18 @@ export class LlmServer {
     });
   }
 
+  /** A place among the running requests; null while it is not ready. @throws {CodedError} `overloaded` */
+  enter(): Leave | null {
+    return this.#life.state === 'ready' ? this.#traffic.enter() : null;
+  }
+
   /**
-   * A place among the running requests, at once or when it is ready.
+   * A place among the running requests, when it is ready.
    * @throws {CodedError} `llm_unavailable`, `overloaded`, `service_unavailable`; `signal`'s reason when the client is gone
    */
-  admit(signal: AbortSignal): Leave | Promise<Leave> {
-    if (this.#life.state === 'ready') return this.#traffic.enter();
+  hold(signal: AbortSignal): Promise<Leave> {
     const refusal = this.#refusal();
-    if (refusal !== null) throw refusal;
+    if (refusal !== null) return Promise.reject(refusal);
     const leave = this.#demand.hold(
       [
         { ms: GRANT_WAIT_MS, errorOf: () => this.#noGrantYet() },
