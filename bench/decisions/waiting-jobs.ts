@@ -27,7 +27,7 @@ export function roomyMemory(nowMs: number): MemoryView {
     othersSteadyBytes: 4 * BYTES_PER_GB,
     devices: {},
     services: [],
-    trainers: {},
+    holders: {},
     prime: null,
   };
 }

@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CONTRACT_VERSION, type Identity, type Outbox, type Peer } from '@jarvis/contracts';
-import { ensureHome, readProcessTreeMemory } from '@jarvis/process';
+import { ensureHome, readTrees } from '@jarvis/process';
 import {
   type Clock,
   type Config,
@@ -23,6 +23,10 @@ import {
 } from '@jarvis/runtime';
 import { type Database, openDatabase, takeHomeLock } from '@jarvis/store';
 import { Room } from './leases/room.ts';
+import type { LlmEngine } from './llm/engine.ts';
+import { PassThrough } from './llm/pass-through.ts';
+import type { LlmServer } from './llm/server.ts';
+import { createLlmServer } from './llm/start.ts';
 import { ArtifactCache } from './models/artifact-cache.ts';
 import { CacheAudit } from './models/cache-audit.ts';
 import { Fleet } from './models/fleet.ts';
@@ -32,6 +36,7 @@ import { addPrimeMetrics, outboxOf } from './metrics.ts';
 import { addHealthRoutes } from './protocols/health-routes.ts';
 import { addInferenceV2Routes } from './protocols/inference-v2-routes.ts';
 import { addMemoryRoutes } from './protocols/memory-routes.ts';
+import { addOpenAiRoutes } from './protocols/openai-routes.ts';
 import { addPredictRoutes } from './protocols/predict-routes.ts';
 import { addRequestGate } from './protocols/request-gate.ts';
 import { EvidenceRecorder } from './routing/evidence-recorder.ts';
@@ -50,6 +55,8 @@ export interface AppOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Of the LLM server that it stands in front of or runs; null: none. Called once the home is ours. */
+  readonly createEngine: () => Promise<LlmEngine | null>;
 }
 
 export interface JPrime extends Service {
@@ -64,13 +71,15 @@ interface Ground extends AppOptions {
   readonly folder: string;
   readonly db: Database;
   readonly reactor: ServiceClient;
-  readonly measureBytes: () => Promise<number>;
+  readonly core: ServiceClient;
+  readonly engine: LlmEngine | null;
 }
 
 interface Serving {
   readonly audit: CacheAudit;
   readonly fleet: Fleet;
   readonly room: Room;
+  readonly llm: LlmServer | null;
   readonly predictor: Predictor;
   readonly follower: RouteFollower;
   readonly isStarting: () => boolean;
@@ -113,6 +122,8 @@ async function openGround(options: AppOptions, { parts, service }: Life): Promis
   parts.push({ name: 'store', stop: () => db.close() });
   const reactor = createPeerClient('Reactor Core', 'reactor-core', { config, clock, meter });
   parts.push({ name: 'calls to Reactor Core', stop: () => reactor.close() });
+  const core = createPeerClient('JARVIS Core', 'jarvis-core', { config, clock, meter });
+  parts.push({ name: 'calls to JARVIS Core', stop: () => core.close() });
   const identity: Identity = {
     service: 'j-prime',
     instance_id: random.id('prime'),
@@ -121,8 +132,8 @@ async function openGround(options: AppOptions, { parts, service }: Life): Promis
     started_at: isoNow(clock),
     contract_version: CONTRACT_VERSION,
   };
-  const measureBytes = async (): Promise<number> => (await readProcessTreeMemory(process.pid)).pss_bytes;
-  return { ...options, meter, identity, startedMs, folder, db, reactor, measureBytes };
+  const engine = await options.createEngine();
+  return { ...options, meter, identity, startedMs, folder, db, reactor, core, engine };
 }
 
 async function startEvidence(ground: Ground, parts: Part[]): Promise<EvidenceRecorder> {
@@ -145,7 +156,7 @@ async function startEvidence(ground: Ground, parts: Part[]): Promise<EvidenceRec
 }
 
 async function startServing(ground: Ground, parts: Part[]): Promise<Serving> {
-  const { config, clock, random, logger, db, reactor, folder, measureBytes } = ground;
+  const { config, clock, random, logger, db, reactor, folder, engine } = ground;
   const evidence = await startEvidence(ground, parts);
   const cache = new ArtifactCache({
     folder: join(folder, 'artifacts'),
@@ -168,8 +179,23 @@ async function startServing(ground: Ground, parts: Part[]): Promise<Serving> {
     onStable: (name) => keeper.noteStable(name),
     keepsPrevious: () => !room.lent,
   });
-  const room: Room = new Room({ db, fleet, clock, logger, measureBytes });
+  const predictor = new Predictor({ fleet, evidence, clock, random, logger });
+  const lent = (): boolean => room.lent;
+  const llm = engine === null ? null : createLlmServer({ ...ground, engine, lent });
+  const room: Room = new Room({
+    db,
+    fleet,
+    llm,
+    idleMsOf: (kind) => predictor.idleMsOf(kind),
+    idleAfterMs: config.env.JPRIME_IDLE_SECONDS * 1000,
+    clock,
+    logger,
+    measureBytes: async () => (await measure(engine)).ownBytes,
+  });
+  if (llm !== null) parts.push({ name: 'LLM server', stop: () => llm.stop() });
+  await llm?.open();
   await room.open();
+  llm?.start();
   await keeper.resume(fleet);
   const follower = followRoutes({
     url: `${config.urls['reactor-core']}/api/routes/stream`,
@@ -187,15 +213,22 @@ async function startServing(ground: Ground, parts: Part[]): Promise<Serving> {
   parts.push({ name: 'route keeper', stop: () => keeper.stop() });
   parts.push({ name: 'room in memory', stop: () => room.stop() });
   parts.push({ name: 'route follower', stop: () => follower.stop() });
-  const predictor = new Predictor({ fleet, evidence, clock, random, logger });
   return {
     audit: new CacheAudit(cache),
     fleet,
     room,
+    llm,
     predictor,
     follower,
     isStarting: startingUntilSettled(fleet, clock),
   };
+}
+
+/** This process and its children, the LLM server apart; and together with it, wherever it runs. */
+async function measure(engine: LlmEngine | null): Promise<{ ownBytes: number; allBytes: number }> {
+  const trees = await readTrees([process.pid, ...((await engine?.pids()) ?? [])]);
+  const allBytes = [...trees.values()].reduce((sum, tree) => sum + tree.pss_bytes, 0);
+  return { ownBytes: trees.get(process.pid)?.pss_bytes ?? 0, allBytes };
 }
 
 function startingUntilSettled(fleet: Fleet, clock: Clock): () => boolean {
@@ -215,9 +248,9 @@ interface Life {
 }
 
 async function serveHttp(ground: Ground, serving: Serving, { parts, service }: Life): Promise<number> {
-  const { config, clock, logger, meter, db, identity, startedMs, measureBytes } = ground;
+  const { config, clock, logger, meter, db, identity, startedMs, engine } = ground;
   const { env } = config;
-  const { fleet, follower, predictor, isStarting } = serving;
+  const { fleet, llm, follower, predictor, isStarting } = serving;
   const server = await createHttpShell({
     identity,
     title: 'J-Prime',
@@ -231,13 +264,16 @@ async function serveHttp(ground: Ground, serving: Serving, { parts, service }: L
   // The stream of routes is what is followed all the time; calls are few.
   const reactor = (): Peer => ({ ...ground.reactor.reachability(), ...follower.reachability() });
   const outbox = (): Promise<Outbox> => outboxOf(db, clock);
-  addHealthRoutes(server, { identity, startedMs, clock, fleet, isStarting, reactor, outbox });
+  addHealthRoutes(server, { identity, startedMs, clock, fleet, llm, isStarting, reactor, outbox });
   addPrimeMetrics({ ...serving, meter, outbox });
   meterPeers(meter, () => ({ 'reactor-core': reactor() }));
   addInvariantRoutes(server, { ...serving, db });
   addPredictRoutes(server, predictor);
-  addMemoryRoutes(server, { ...serving, measureBytes });
+  addMemoryRoutes(server, { ...serving, measureBytes: async () => (await measure(engine)).allBytes });
   addInferenceV2Routes(server, fleet, isStarting);
+  const bodyLimitBytes = env.HTTP_BODY_LIMIT_MB * 1024 ** 2;
+  const passThrough = llm === null ? null : new PassThrough({ server: llm, bodyLimitBytes, logger });
+  await addOpenAiRoutes(server, llm === null || passThrough === null ? null : { server: llm, passThrough });
   server.post(
     '/api/shutdown',
     { schema: { summary: 'Stop this service; running requests are answered first' } },
@@ -247,7 +283,9 @@ async function serveHttp(ground: Ground, serving: Serving, { parts, service }: L
     },
   );
   parts.push({ name: 'HTTP', stop: () => server.close() });
+  if (passThrough !== null) parts.push({ name: 'requests to the LLM', stop: () => passThrough.close() });
   parts.push({ name: 'running requests', stop: () => gate.close() });
+  if (llm !== null) parts.push({ name: 'requests held for the LLM', stop: async () => llm.refuseHeld() });
   return listen(server, {
     port: env.JARVIS_PRIME_PORT,
     host: env.JARVIS_PRIME_HOST,

@@ -1,8 +1,9 @@
 // The gauges of J-Prime, read when somebody scrapes.
 import type { Outbox } from '@jarvis/contracts';
-import { type Clock, type Meter, putOutbox } from '@jarvis/runtime';
+import { type Clock, type Meter, type Put, putOutbox } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import type { Room } from './leases/room.ts';
+import type { LlmServer } from './llm/server.ts';
 import type { Fleet } from './models/fleet.ts';
 import type { Predictor } from './routing/predictor.ts';
 import { readOutbox } from './store/outbox.ts';
@@ -12,19 +13,32 @@ export interface PrimeMetricsOptions {
   readonly fleet: Fleet;
   readonly room: Room;
   readonly predictor: Predictor;
+  /** null: none is configured. */
+  readonly llm: LlmServer | null;
   readonly outbox: () => Promise<Outbox>;
 }
 
-export function addPrimeMetrics({ meter, fleet, room, predictor, outbox }: PrimeMetricsOptions): void {
+export function addPrimeMetrics({ meter, fleet, room, predictor, llm, outbox }: PrimeMetricsOptions): void {
   meter.read(async (put) => putOutbox(put, await outbox()));
   meter.read((put) => {
     put('jarvis_predictions_running', {}, predictor.running);
+    if (llm !== null) putLlm(put, llm);
     put('jarvis_memory_lent', {}, room.lent ? 1 : 0);
     for (const { served, role } of fleet.list()) {
       const { name, state } = served;
       put('jarvis_served_version_info', { kind: name.modelType, version: name.version, role, state }, 1);
     }
   });
+}
+
+function putLlm(put: Put, llm: LlmServer): void {
+  const { state, awayMs } = llm.life;
+  put('jarvis_prime_llm_state', { state }, 1);
+  put('jarvis_prime_llm_requests_running', {}, llm.running);
+  put('jarvis_prime_llm_requests_pending', {}, llm.held);
+  put('jarvis_prime_llm_away_seconds_total', {}, awayMs / 1000);
+  for (const outcome of ['ready', 'failed'] as const)
+    put('jarvis_prime_llm_loads_total', { outcome }, llm.loads[outcome]);
 }
 
 export async function outboxOf(db: Database, clock: Clock): Promise<Outbox> {

@@ -18,6 +18,7 @@ import {
 import { type Config, readConfig, silentLogger, systemClock, systemRandom } from '@jarvis/runtime';
 import { freePort } from '@jarvis/testkit';
 import { type JPrime, startJPrime } from '../src/app.ts';
+import type { LlmEngine } from '../src/llm/engine.ts';
 import { FixtureReactor } from './fixture-reactor.ts';
 
 const LOOK_INTERVAL_MS = 5;
@@ -64,12 +65,18 @@ export async function makeWorld(): Promise<World> {
 
 export type RunningPrime = Client & { stop(): Promise<void> };
 
-export async function startPrime(world: World): Promise<RunningPrime> {
+export async function startPrime(world: World, engine: LlmEngine | null = null): Promise<RunningPrime> {
   const read = readConfig({ environment: world.environment, cwd: world.folder });
   assert.ok(read.ok);
   const config: Config = { ...read.config, env: { ...read.config.env, JARVIS_PRIME_PORT: 0 } };
   const logger = silentLogger();
-  const prime: JPrime = await startJPrime({ config, clock: systemClock, random: systemRandom, logger });
+  const prime: JPrime = await startJPrime({
+    config,
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+    createEngine: async () => engine,
+  });
   undo.push(() => prime.stop());
   const client = new Client(`http://127.0.0.1:${prime.port}`);
   return Object.assign(client, { stop: () => prime.stop() });

@@ -111,16 +111,16 @@ onEach('a request for room is answered the same again, and is open until it is g
     reason: 'r',
   });
   assert.equal(await roomOf(db, 'a'), undefined);
-  await saveRoom(db, { asked: 'q', answer: answer('a'), unloaded: [] });
-  await saveRoom(db, { asked: 'q', answer: answer('a'), unloaded: [] });
-  await saveRoom(db, { asked: 'q', answer: answer('b'), unloaded: [] });
+  await saveRoom(db, { asked: 'q', answer: answer('a'), unloaded: [], llm: false });
+  await saveRoom(db, { asked: 'q', answer: answer('a'), unloaded: [], llm: true });
+  await saveRoom(db, { asked: 'q', answer: answer('b'), unloaded: [], llm: false });
   assert.deepEqual(
     (await openRooms(db)).map((room) => room.answer.request_id),
     ['a', 'b'],
   );
   await closeRooms(db);
   assert.deepEqual(await openRooms(db), []);
-  assert.deepEqual(await roomOf(db, 'a'), { asked: 'q', answer: answer('a'), unloaded: [] });
+  assert.deepEqual(await roomOf(db, 'a'), { asked: 'q', answer: answer('a'), unloaded: [], llm: true });
 });
 
 onEach('the facts of the invariants and the outbox as it stands', async (db) => {

@@ -5,7 +5,7 @@ import { mkdir } from 'node:fs/promises';
 import { BYTES_PER_GB, CONTRACT_VERSION, type Identity } from '@jarvis/contracts';
 import type { Coordinator } from '@jarvis/coordinator';
 import type { MemoryView } from '@jarvis/policy';
-import { ensureHome } from '@jarvis/process';
+import { createGpuReader, ensureHome } from '@jarvis/process';
 import {
   type Clock,
   type Config,
@@ -219,6 +219,7 @@ async function serve(ground: Ground, running: Running): Promise<void> {
     intervalMs: env.RESOURCE_CHECK_INTERVAL * 1000,
     budgetBytes: env.MAX_TOTAL_MEMORY_GB === null ? null : env.MAX_TOTAL_MEMORY_GB * BYTES_PER_GB,
     safetyBytes: env.MEMORY_SAFETY_GB * BYTES_PER_GB,
+    readGpu: createGpuReader((error) => logger.warn({ err: error }, 'the GPUs cannot be measured')),
     onUse: (use) => ground.gate.noteUse(use),
   });
   const seen = watch;

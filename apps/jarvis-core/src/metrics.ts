@@ -56,7 +56,7 @@ function putMemory(put: Put, memory: MemoryView, leases: Leases): void {
   put('jarvis_memory_available_bytes', {}, Math.max(0, availableBytes(memory, leases)));
   for (const { owner, measuredBytes } of memory.services)
     put('jarvis_memory_measured_bytes', { owner }, measuredBytes);
-  const training = Object.values(memory.trainers).reduce((sum, bytes) => sum + bytes, 0);
+  const training = Object.values(memory.holders).reduce((sum, bytes) => sum + bytes, 0);
   put('jarvis_memory_measured_bytes', { owner: 'training' }, training);
   put('jarvis_memory_measured_bytes', { owner: 'others' }, memory.othersBytes);
 }

@@ -19,7 +19,7 @@ export const ROOMY: MemoryView = {
   othersSteadyBytes: 0,
   devices: {},
   services: [],
-  trainers: {},
+  holders: {},
   prime: null,
 };
 export const submission = {

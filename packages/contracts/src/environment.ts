@@ -1,7 +1,7 @@
 // The catalogue of environment variables: every one that any of the programs reads, with its type, default, unit and
 // meaning. docs/configuration.md and `jarvis config` are made from it; runtime reads the environment through it.
 import { z } from 'zod';
-import { NEGOTIATION_POLICIES } from './jobs.ts';
+import { NEGOTIATION_POLICIES } from './resources.ts';
 import {
   cron,
   dayWindow,
@@ -20,7 +20,7 @@ import {
   whole,
 } from './variable.ts';
 
-const LATER_LLM = 'The LLM server is not managed yet';
+const LATER_LLM = 'An LLM server that is there already is not managed yet';
 
 export const ENVIRONMENT = {
   JARVIS_HOME: variable('where', 'Folder of all state', text, {
@@ -382,16 +382,36 @@ export const ENVIRONMENT = {
     { default: 1, unit: 's' },
   ),
 
-  JPRIME_LLM_COMMAND: variable('llm', 'Command of an LLM server that is ours to run', text, {
+  JPRIME_LLM_COMMAND: variable(
+    'llm',
+    'Command of an LLM server that is ours to run; {port} in it becomes a free port, which it also gets as PORT',
+    text,
+    { default: null, defaultMeans: 'none' },
+  ),
+  JPRIME_LLM_MODEL: variable('llm', 'A GGUF file, served by node-llama-cpp (`npm run setup:llm`)', text, {
     default: null,
-    notYet: LATER_LLM,
+    defaultMeans: 'none',
   }),
-  JPRIME_LLM_MODEL: variable('llm', 'A GGUF file', text, { default: null, notYet: LATER_LLM }),
   JPRIME_LLM_URL: variable('llm', 'An LLM server that is there already', text, {
     default: null,
     notYet: LATER_LLM,
   }),
   JPRIME_LLM_KIND: variable('llm', 'What that server is', text, { default: null, notYet: LATER_LLM }),
+
+  JPRIME_LLM_WAIT: variable(
+    'llm',
+    'How long a request is held up while the LLM gets its memory and is loaded',
+    seconds(),
+    { default: 60, unit: 's' },
+  ),
+  JPRIME_LLM_PRELOAD: variable('llm', 'Whether the LLM is loaded when J-Prime starts', flag, {
+    default: false,
+  }),
+  JPRIME_LLM_MEMORY_GB: variable('llm', 'What the LLM needs in memory', gigabytes, {
+    default: null,
+    defaultMeans: 'what it was last measured to hold; before that, what it says, or the size of its file',
+    unit: 'GiB',
+  }),
 
   REACTOR_API_TIMEOUT: variable('calls', 'Time limit of one call between services', seconds(0.1), {
     default: 30,

@@ -162,9 +162,9 @@ export function slotLockName(slot: number): string {
 /** Whether memory is asked for to train, or by J-Prime to answer requests. */
 export const LEASE_PURPOSES = ['training', 'serving'] as const;
 export type LeasePurpose = (typeof LEASE_PURPOSES)[number];
-/** Who gives way when memory is short. */
-export const NEGOTIATION_POLICIES = ['wait', 'serving_first', 'training_first'] as const;
-export type NegotiationPolicy = (typeof NEGOTIATION_POLICIES)[number];
+
+/** The holder of what J-Prime asks for to load its LLM server. */
+export const LLM_HOLDER = 'llm';
 
 export const leaseRequestSchema = z.strictObject({
   holder: idSchema.meta({ description: 'the job, or the part of J-Prime' }),

@@ -103,6 +103,18 @@ export const SERVED_VERSION_LIFECYCLE = {
   broken: ['absent'],
 } as const satisfies Lifecycle<ServedVersionState>;
 
+export const LLM_STATES = ['absent', 'asking', 'loading', 'ready', 'draining', 'broken'] as const;
+export type LlmState = (typeof LLM_STATES)[number];
+/** The LLM server behind J-Prime. `absent`: nothing of it in memory that J-Prime would send a request to, asleep too. */
+export const LLM_LIFECYCLE = {
+  absent: ['asking', 'ready'],
+  asking: ['loading', 'absent'],
+  loading: ['ready', 'broken'],
+  ready: ['draining', 'absent'],
+  draining: ['absent', 'ready'],
+  broken: ['absent'],
+} as const satisfies Lifecycle<LlmState>;
+
 export const SERVICE_STATES = [
   'absent',
   'starting',
@@ -130,6 +142,7 @@ export const LIFECYCLES = {
   'memory lease': LEASE_LIFECYCLE,
   deployment: DEPLOYMENT_LIFECYCLE,
   'served version': SERVED_VERSION_LIFECYCLE,
+  'LLM server': LLM_LIFECYCLE,
   service: SERVICE_LIFECYCLE,
 } as const;
 

@@ -146,6 +146,18 @@ export const METRICS = {
     'state',
   ),
   jarvis_predictions_running: gauge(PRIME, 'Predictions under way'),
+  jarvis_prime_llm_state: gauge(PRIME, '1 for the state that the LLM server is in', 'state'),
+  jarvis_prime_llm_requests_running: gauge(PRIME, 'Requests that the LLM server works on for J-Prime'),
+  jarvis_prime_llm_requests_pending: gauge(PRIME, 'Requests held up until the LLM server is ready'),
+  jarvis_prime_llm_loads_total: counter(
+    PRIME,
+    'Loads of the LLM since the start; outcome is ready or failed',
+    'outcome',
+  ),
+  jarvis_prime_llm_away_seconds_total: counter(
+    PRIME,
+    'How long the LLM server was not ready since the start',
+  ),
   jarvis_memory_lent: gauge(PRIME, '1 while memory is given away for training'),
 
   jarvis_runs: gauge(REACTOR, 'Runs of trainers', 'kind', 'state'),

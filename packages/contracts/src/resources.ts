@@ -10,6 +10,10 @@ export const resourceVectorSchema = z
   .meta({ id: 'ResourceVector' });
 export type ResourceVector = z.infer<typeof resourceVectorSchema>;
 
+/** Who gives way when memory is short. */
+export const NEGOTIATION_POLICIES = ['wait', 'serving_first', 'training_first'] as const;
+export type NegotiationPolicy = (typeof NEGOTIATION_POLICIES)[number];
+
 export const BYTES_PER_GB = 1024 ** 3;
 
 /** For a person: `1.25 GB`. */

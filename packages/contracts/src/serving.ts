@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { sessionIdSchema } from './assistant.ts';
 import { armSchema } from './evidence.ts';
 import { modelTypeSchema } from './kinds.ts';
-import { SERVED_VERSION_STATES } from './lifecycles.ts';
+import { LLM_STATES, SERVED_VERSION_STATES } from './lifecycles.ts';
+import { NEGOTIATION_POLICIES } from './resources.ts';
 
 export const predictRequestSchema = z.object({
   input: z.record(z.string(), z.unknown()),
@@ -34,11 +35,26 @@ export const servedModelSchema = z.object({
   requests: z.int(),
   failures: z.int(),
 });
+export const llmResourcesSchema = z.object({
+  name: z.string(),
+  state: z.enum(LLM_STATES),
+  reason: z.string().meta({ description: 'why it is in that state, for a person' }),
+  running: z.int().meta({ description: 'requests that J-Prime passed on and that are not answered yet' }),
+  idle_seconds: z.number(),
+  busy_elsewhere: z.boolean().meta({ description: 'it works on requests that did not come through J-Prime' }),
+  waiting_requests: z.int().meta({ description: 'held up until it is ready' }),
+  measured_bytes: z.int().nullable().meta({ description: 'null where it cannot be measured' }),
+  pids: z.array(z.int()).meta({ description: 'roots of the process trees that hold its memory here' }),
+  ways: z.array(z.enum(['sleep', 'unload', 'stop'])).meta({ description: 'how it can give memory back' }),
+  cannot: z.string().nullable().meta({ description: 'why it can give nothing back' }),
+});
+export type LlmResources = z.infer<typeof llmResourcesSchema>;
 export const primeResourcesSchema = z.object({
   memory_usage_gb: z.number(),
   active_requests: z.int(),
   idle_seconds: z.number(),
   models: z.array(servedModelSchema),
+  llm: llmResourcesSchema.nullable().default(null),
 });
 export type PrimeResources = z.infer<typeof primeResourcesSchema>;
 
@@ -47,6 +63,9 @@ export const makeRoomRequestSchema = z.object({
   bytes: z.int().positive(),
   by: z.string().meta({ description: 'deadline, RFC 3339' }),
   why: z.string().max(500),
+  policy: z.enum(NEGOTIATION_POLICIES).default('wait').meta({
+    description: 'training_first: the LLM gives way even while it is in use; else only what is idle goes',
+  }),
 });
 export const makeRoomSchema = z
   .object({

@@ -153,7 +153,7 @@ test('a measurement that lay in the inbox for too long is none: nothing is grant
     othersSteadyBytes: 0,
     devices: {},
     services: [],
-    trainers: {},
+    holders: {},
   };
   coordinator.post({ type: 'measured', memory: { ...memory, prime: null } });
   nowMs = 1001;

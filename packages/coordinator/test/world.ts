@@ -42,7 +42,7 @@ export function measured(over: Partial<MemoryView> = {}): CoordinatorEvent {
     devices: {},
     services: [],
   };
-  return { type: 'measured', memory: { ...memory, trainers: {}, prime: null, ...over } };
+  return { type: 'measured', memory: { ...memory, holders: {}, prime: null, ...over } };
 }
 
 export class World {

@@ -53,6 +53,7 @@ export const STEPS = [
   'prime.evidence.take',
   'prime.invariants.read',
   'prime.last_served.save',
+  'prime.llm.measured',
   'prime.llm.owner',
   'prime.room.close',
   'prime.room.save',

@@ -20,8 +20,8 @@ test('only a lease that is granted, or expired without a word, keeps memory from
 test('of a trainer counts what it reserved or uses, whichever is more; two leases of one holder are no sum', () => {
   const holds = (gb: number) => lease({ state: 'granted', need: need(gb) });
   assert.equal(availableBytes(empty, [holds(8)]), 56 * GB);
-  assert.equal(availableBytes({ ...empty, trainers: { j1: 9 * GB } }, [holds(8)]), 55 * GB);
-  assert.equal(availableBytes({ ...empty, trainers: { j1: 7 * GB } }, [holds(8)]), 56 * GB);
+  assert.equal(availableBytes({ ...empty, holders: { j1: 9 * GB } }, [holds(8)]), 55 * GB);
+  assert.equal(availableBytes({ ...empty, holders: { j1: 7 * GB } }, [holds(8)]), 56 * GB);
   assert.equal(availableBytes(empty, [holds(8), { ...holds(5), leaseId: 'l2' }]), 56 * GB);
 });
 
@@ -34,7 +34,7 @@ test('everything that is used or kept is taken off, once', () => {
         othersBytes: others,
         safetyBytes: safety,
         services: services.map((measuredBytes, i) => ({ owner: `s${i}`, measuredBytes })),
-        trainers: Object.fromEntries(trainers.map((used, i) => [`j${i}`, used])),
+        holders: Object.fromEntries(trainers.map((used, i) => [`j${i}`, used])),
       });
       const taken = [...services, ...trainers].reduce((a, b) => a + b, others + safety);
       assert.equal(availableBytes(view, []), 10_000_000 - taken);

@@ -219,7 +219,7 @@ describe('a request wants a model that is not in memory', () => {
 
 describe('other programs take the memory', () => {
   const grown = (steadyGb: number) =>
-    memory({ ...free, othersBytes: 30 * GB, othersSteadyBytes: steadyGb * GB, trainers: { j1: 30 * GB } });
+    memory({ ...free, othersBytes: 30 * GB, othersSteadyBytes: steadyGb * GB, holders: { j1: 30 * GB } });
   const trains = { ...held, jobs: [training], leases: [lease({ state: 'granted' as const })] };
 
   test('a training stops when more is taken than there is, in two looks', () => {

@@ -65,7 +65,7 @@ describe('a training gives way', () => {
     const tight = memory({ othersBytes: 40 * BYTES_PER_GB, prime: null });
     assert.deepEqual(preempted(world([victim(), first({ need: need(14) })], { memory: tight })), ['victim']);
     assert.deepEqual(preempted(world([victim(), first({ need: need(15) })], { memory: tight })), []);
-    const used = { ...tight, trainers: { victim: 12 * BYTES_PER_GB } };
+    const used = { ...tight, holders: { victim: 12 * BYTES_PER_GB } };
     assert.deepEqual(preempted(world([victim(), first({ need: need(14) })], { memory: used })), ['victim']);
   });
 

@@ -174,7 +174,7 @@ describe('memory', () => {
           const view = memory({
             othersBytes: others * BYTES_PER_GB,
             safetyBytes: safety * BYTES_PER_GB,
-            trainers,
+            holders: trainers,
             services: [{ owner: 'j-prime', measuredBytes: prime * BYTES_PER_GB }],
             prime: null,
           });

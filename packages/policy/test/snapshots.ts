@@ -44,7 +44,7 @@ export function memory(over: Partial<MemoryView> = {}): MemoryView {
     othersSteadyBytes: 4 * BYTES_PER_GB,
     devices: {},
     services: [{ owner: 'j-prime', measuredBytes: 10 * BYTES_PER_GB }],
-    trainers: {},
+    holders: {},
     prime: { heldBytes: 10 * BYTES_PER_GB, idleMs: 0, activeRequests: 0 },
     ...over,
   };

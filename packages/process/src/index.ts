@@ -45,6 +45,7 @@ export {
 } from './gpu-memory.ts';
 export { readProcessTreeMemory, readTrees, type TreeMemory } from './tree-memory.ts';
 export { cpuPercentBetween, sampleCpu, type CpuSample } from './cpu.ts';
+export { readTreesCpuMs } from './tree-cpu.ts';
 export { rotateIfLarge } from './log-rotation.ts';
 export { followFile, readLastLines, type FollowOptions } from './log-reading.ts';
 export { findListener, type Listener } from './listener.ts';

@@ -210,9 +210,10 @@ export class Invariants {
       this.broken('breaker', `${taken.jobId} and ${other.jobId} both try ${taken.modelType}`);
   }
 
-  /** Only to a strictly higher base class that waits, and not too often. */
+  /** To a strictly higher base class that waits, and not too often; or because memory runs short by the measurement. */
   #gaveWay(victim: JobRow): void {
     const { core, wall, scenario } = this.#options;
+    if (victim.reason.includes('memory runs short')) return this.#gaveWayForMemory(victim);
     const higher = liveJobs(core().tables).some(
       (j) =>
         (j.state === 'queued' || j.state === 'waiting_for_memory') &&
@@ -222,6 +223,13 @@ export class Invariants {
     const lately = victim.preemptedAtMs.filter((at) => Math.abs(wall() - at) < HOUR_MS).length;
     if (lately > scenario.preemptionsPerHour)
       this.broken('preemption', `${victim.jobId} gives way for the ${lately}th time within an hour`);
+  }
+
+  #gaveWayForMemory(victim: JobRow): void {
+    const core = this.#options.core();
+    const leases = liveLeases(core.tables).filter((l) => RESERVING.includes(l.state));
+    if (this.#options.memory.problemOf(leases, core.memory) === null)
+      this.broken('preemption', `${victim.jobId} gives way for memory, and there is enough`);
   }
 
   #rank(job: JobRow, nowMs: number): number {

@@ -44,7 +44,7 @@ export class MemoryTruth {
     const budget = scenario.budgetBytes - scenario.safetyBytes;
     const services = measured.services.reduce((sum, s) => sum + s.measuredBytes, 0);
     const budgetTold = measured.budgetBytes - measured.safetyBytes;
-    const told = measured.othersBytes + services + held(leases, new Map(Object.entries(measured.trainers)));
+    const told = measured.othersBytes + services + held(leases, new Map(Object.entries(measured.holders)));
     if (told > budgetTold) return `by the measurement ${gb(told)} of ${gb(budgetTold)} are taken`;
     const sinceMs = loop.nowMs - MEASURED_WITHIN_MS - LOOKS * scenario.lookIntervalMs;
     const first = Math.max(

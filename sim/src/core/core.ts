@@ -181,7 +181,7 @@ export class Core {
           othersSteadyBytes: Math.max(0, machine.usedBytes() - owned),
           devices: {},
           services,
-          trainers,
+          holders: trainers,
           prime: seen,
         };
         this.post({ type: 'measured', memory });

@@ -1,5 +1,6 @@
 // The versions in memory, brought in line with the routes: what is routed is loaded, what is not drains, and a version
 // serves only once it is ready. Until the new stable version is ready the old one goes on answering.
+// A stable version that was parked, to make room, is loaded again by the first request for it.
 //
 //   routes -> wanted versions -> load, warm -> serving table (swapped between two requests) -> the old drain
 import type { Arm, ModelType, Route, Routes } from '@jarvis/contracts';
@@ -53,6 +54,10 @@ export class Fleet {
   readonly #previous = new Map<ModelType, Entry>();
   /** What answered last before a restart, for as long as the routed version is not ready. */
   readonly #standby = new Map<ModelType, VersionName>();
+  /** Stable versions that are out of memory until somebody asks for them. */
+  readonly #parked = new Map<ModelType, VersionName>();
+  /** Parked versions that come back. */
+  readonly #waking = new Map<ModelType, Promise<void>>();
   readonly #leaving = new Set<ServedVersion>();
   /** Unloading under way. */
   readonly #unloading = new Set<Promise<void>>();
@@ -67,6 +72,52 @@ export class Fleet {
     return this.#serving.get(kind);
   }
 
+  /** As `serving`, where a parked version is loaded first. */
+  async wake(kind: ModelType): Promise<Serving | undefined> {
+    const route = this.#routes.get(kind);
+    if (route !== undefined && this.#isParked(route)) {
+      this.#parked.delete(kind);
+      const name = stableOf(route);
+      this.#want(name);
+      const back = this.#entryOf(name).bringing ?? Promise.resolve();
+      this.#waking.set(kind, back);
+      void back.finally(() => this.#waking.delete(kind));
+    }
+    await this.#waking.get(kind);
+    return this.#serving.get(kind);
+  }
+
+  /** The stable versions that may be parked: ready, routed, and in no rollout. */
+  parkable(): ServedVersion[] {
+    return [...this.#serving].flatMap(([kind, { stable, trial }]) => {
+      const route = this.#routes.get(kind);
+      return route !== undefined && trial === null && this.#isStable(stable.name) ? [stable] : [];
+    });
+  }
+
+  /** Out of memory until somebody asks for it. What runs on it is answered; resolves when its memory is given back. */
+  async park(served: ServedVersion): Promise<void> {
+    const kind = served.name.modelType;
+    const entry = this.#entries.get(keyOf(served.name));
+    if (entry?.served !== served || this.#serving.get(kind)?.stable !== served) return;
+    this.#parked.set(kind, served.name);
+    this.#serving.delete(kind);
+    await this.#retire(entry);
+    this.#settle();
+  }
+
+  /** Before the routes are known: a version that was parked before a restart stays so. */
+  keepParked(name: VersionName): void {
+    this.#parked.set(name.modelType, name);
+  }
+
+  /** Loads what is parked; resolves to whether it is in memory now. */
+  async unpark(name: VersionName): Promise<boolean> {
+    const kind = name.modelType;
+    if (keyOf(this.#parked.get(kind)) !== keyOf(name)) return false;
+    return (await this.wake(kind))?.stable.state === 'ready';
+  }
+
   /** Lets a version answer that is not routed any more, until the routed one is ready. */
   standBy(name: VersionName): void {
     this.#standby.set(name.modelType, name);
@@ -74,8 +125,10 @@ export class Fleet {
 
   apply(routes: Routes): void {
     this.#routes = new Map(routes.routes.map((route) => [route.model_type, route]));
+    for (const [kind, name] of this.#parked)
+      if (!this.#isStable(name) || this.#routes.get(kind)?.candidate !== null) this.#parked.delete(kind);
     for (const route of routes.routes) {
-      this.#want(stableOf(route));
+      if (!this.#isParked(route)) this.#want(stableOf(route));
       const candidate = candidateOf(route);
       if (candidate !== null) this.#want(candidate, false);
       const standby = this.#standby.get(route.model_type);
@@ -116,9 +169,11 @@ export class Fleet {
     return entry.served.state === 'ready';
   }
 
-  /** Kind -> version that answers. */
+  /** Kind -> version that answers, if need be when it is loaded again. */
   deployed(): Record<string, string> {
-    return Object.fromEntries([...this.#serving].map(([kind, { stable }]) => [kind, stable.name.version]));
+    const parked = [...this.#parked].map(([kind, name]) => [kind, name.version] as const);
+    const serving = [...this.#serving].map(([kind, { stable }]) => [kind, stable.name.version] as const);
+    return Object.fromEntries([...parked, ...serving]);
   }
 
   list(): { served: ServedVersion; role: Role }[] {
@@ -134,6 +189,7 @@ export class Fleet {
   async stop(): Promise<void> {
     this.#routes = new Map();
     this.#standby.clear();
+    this.#parked.clear();
     this.#settle();
     while (this.#unloading.size > 0) await Promise.allSettled(this.#unloading);
   }
@@ -251,6 +307,10 @@ export class Fleet {
       .catch((error: unknown) => this.#options.logger.error({ err: error }, 'could not unload a version'))
       .finally(() => this.#unloading.delete(tracked));
     this.#unloading.add(tracked);
+  }
+
+  #isParked(route: Route): boolean {
+    return keyOf(this.#parked.get(route.model_type)) === keyOf(stableOf(route));
   }
 
   #roleOf(served: ServedVersion): Role {

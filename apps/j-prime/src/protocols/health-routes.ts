@@ -1,6 +1,7 @@
 // Who answers here, what it serves, and whether it hears from Reactor Core.
 import { type Health, healthSchema, type Identity, type Outbox, type Peer } from '@jarvis/contracts';
 import type { Clock, HttpServer } from '@jarvis/runtime';
+import type { LlmServer } from '../llm/server.ts';
 import type { Fleet } from '../models/fleet.ts';
 
 export interface HealthOptions {
@@ -8,6 +9,8 @@ export interface HealthOptions {
   readonly startedMs: number;
   readonly clock: Clock;
   readonly fleet: Fleet;
+  /** null: none is configured. */
+  readonly llm: LlmServer | null;
   /** Whether the versions that were known at start are still being loaded. */
   readonly isStarting: () => boolean;
   readonly reactor: () => Peer;
@@ -36,8 +39,10 @@ async function healthOf(options: HealthOptions): Promise<Health> {
 }
 
 /** Without Reactor Core it serves as before; a routed version that cannot be served is what makes it less than healthy. */
-function statusOf({ fleet, isStarting }: HealthOptions): Health['status'] {
+function statusOf({ fleet, llm, isStarting }: HealthOptions): Health['status'] {
   if (fleet.list().some(({ served, role }) => role === 'stable' && served.state === 'broken'))
     return 'degraded';
+  // An LLM that is not in memory comes when it is asked for; one that cannot be loaded does not.
+  if (llm?.life.state === 'broken') return 'degraded';
   return isStarting() ? 'starting' : 'healthy';
 }

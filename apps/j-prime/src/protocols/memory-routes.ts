@@ -10,6 +10,7 @@ import {
 import type { HttpServer } from '@jarvis/runtime';
 import { z } from 'zod';
 import type { Room } from '../leases/room.ts';
+import type { LlmServer } from '../llm/server.ts';
 import type { Fleet } from '../models/fleet.ts';
 import type { Predictor } from '../routing/predictor.ts';
 
@@ -17,6 +18,9 @@ export interface MemoryRoutesOptions {
   readonly room: Room;
   readonly fleet: Fleet;
   readonly predictor: Predictor;
+  /** null: none is configured. */
+  readonly llm: LlmServer | null;
+  /** With the LLM server. */
   readonly measureBytes: () => Promise<number>;
 }
 
@@ -61,11 +65,12 @@ export function addMemoryRoutes(server: HttpServer, options: MemoryRoutesOptions
   );
 }
 
-async function resourcesOf({ fleet, predictor, measureBytes }: MemoryRoutesOptions): Promise<PrimeResources> {
+async function resourcesOf(options: MemoryRoutesOptions): Promise<PrimeResources> {
+  const { fleet, predictor, llm, measureBytes } = options;
   return {
     memory_usage_gb: (await measureBytes()) / BYTES_PER_GB,
-    active_requests: predictor.running,
-    idle_seconds: predictor.idleMs() / 1000,
+    active_requests: predictor.running + (llm?.running ?? 0),
+    idle_seconds: Math.min(predictor.idleMs(), llm?.idleMs() ?? Infinity) / 1000,
     models: fleet.list().map(({ served, role }) => ({
       model_type: served.name.modelType,
       version: served.name.version,
@@ -74,5 +79,6 @@ async function resourcesOf({ fleet, predictor, measureBytes }: MemoryRoutesOptio
       requests: served.requests,
       failures: served.failures,
     })),
+    llm: llm === null ? null : await llm.resources(),
   };
 }

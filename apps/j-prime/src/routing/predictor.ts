@@ -32,11 +32,14 @@ export interface PredictRequest {
 export class Predictor {
   readonly #options: PredictorOptions;
   #running = 0;
+  readonly #startedMs: number;
   #lastMs: number;
+  readonly #lastMsOf = new Map<ModelType, number>();
 
   constructor(options: PredictorOptions) {
     this.#options = options;
-    this.#lastMs = options.clock.monotonic();
+    this.#startedMs = options.clock.monotonic();
+    this.#lastMs = this.#startedMs;
   }
 
   get running(): number {
@@ -48,20 +51,29 @@ export class Predictor {
     return this.#running > 0 ? 0 : this.#options.clock.monotonic() - this.#lastMs;
   }
 
+  /** Milliseconds since this kind was last asked for. */
+  idleMsOf(kind: ModelType): number {
+    return this.#options.clock.monotonic() - (this.#lastMsOf.get(kind) ?? this.#startedMs);
+  }
+
   /** @throws {CodedError} `no_version`, `invalid_request`, `model_unavailable`, `overloaded` */
   async predict(request: PredictRequest): Promise<PredictResponse> {
-    const serving = this.#servingOf(request.kind);
+    const { fleet, clock } = this.#options;
     if (this.#running >= RUNNING_REQUESTS_MAX)
       throw new CodedError('overloaded', `${this.#running} predictions are under way: try again`, {
         retry_after_seconds: RETRY_AFTER_SECONDS,
       });
     this.#running += 1;
+    this.#lastMsOf.set(request.kind, clock.monotonic());
     try {
+      if (fleet.serving(request.kind) === undefined) await fleet.wake(request.kind);
+      const serving = this.#servingOf(request.kind);
       if (serving.trial === null) return await this.#answer(serving.stable, request, 'stable');
       return await this.#answerInTrial(serving, serving.trial, request);
     } finally {
       this.#running -= 1;
-      this.#lastMs = this.#options.clock.monotonic();
+      this.#lastMs = clock.monotonic();
+      this.#lastMsOf.set(request.kind, this.#lastMs);
     }
   }
 

@@ -27,4 +27,14 @@ export const MIGRATIONS: readonly Migration[] = [
         unloaded TEXT NOT NULL, restored INTEGER NOT NULL DEFAULT 0
       );`,
   },
+  {
+    id: 2,
+    name: 'the LLM server',
+    sql: `
+      CREATE TABLE llm_memory (
+        only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+        engine TEXT NOT NULL, bytes BIGINT NOT NULL
+      );
+      ALTER TABLE room ADD COLUMN llm INTEGER NOT NULL DEFAULT 0;`,
+  },
 ];

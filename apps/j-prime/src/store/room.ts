@@ -10,22 +10,29 @@ export interface RoomRecord {
   readonly asked: string;
   readonly answer: MakeRoom;
   /** What was unloaded for it, and may be loaded again when the room is given back. */
-  readonly unloaded: readonly VersionName[];
+  readonly unloaded: readonly UnloadedVersion[];
+  /** Whether the LLM gave its memory for it. */
+  readonly llm: boolean;
+}
+
+export interface UnloadedVersion extends VersionName {
+  /** It is routed, and comes back with the next request for it. */
+  readonly parked?: boolean;
 }
 
 export async function saveRoom(db: Database, record: RoomRecord): Promise<void> {
   const { asked, answer } = record;
   await db.transaction('prime.room.save', async (tx) => {
-    await tx.run(sql`INSERT INTO room (seq, request_id, asked, answer, unloaded)
-      VALUES ((SELECT coalesce(max(seq), 0) + 1 FROM room), ${answer.request_id}, ${asked}, ${JSON.stringify(answer)}, ${JSON.stringify(record.unloaded)})
-      ON CONFLICT (request_id) DO UPDATE SET answer = excluded.answer, unloaded = excluded.unloaded`);
+    await tx.run(sql`INSERT INTO room (seq, request_id, asked, answer, unloaded, llm)
+      VALUES ((SELECT coalesce(max(seq), 0) + 1 FROM room), ${answer.request_id}, ${asked}, ${JSON.stringify(answer)}, ${JSON.stringify(record.unloaded)}, ${record.llm ? 1 : 0})
+      ON CONFLICT (request_id) DO UPDATE SET answer = excluded.answer, unloaded = excluded.unloaded, llm = excluded.llm`);
     await forgetOld(tx);
   });
 }
 
 export async function roomOf(db: Database, requestId: string): Promise<RoomRecord | undefined> {
   const row = await db.get<RoomRow>(
-    sql`SELECT asked, answer, unloaded FROM room WHERE request_id = ${requestId}`,
+    sql`SELECT asked, answer, unloaded, llm FROM room WHERE request_id = ${requestId}`,
   );
   return row === undefined ? undefined : recordOf(row);
 }
@@ -33,7 +40,7 @@ export async function roomOf(db: Database, requestId: string): Promise<RoomRecor
 /** The requests whose room was not given back yet. */
 export async function openRooms(db: Database): Promise<RoomRecord[]> {
   const rows = await db.all<RoomRow>(
-    sql`SELECT asked, answer, unloaded FROM room WHERE restored = 0 ORDER BY seq`,
+    sql`SELECT asked, answer, unloaded, llm FROM room WHERE restored = 0 ORDER BY seq`,
   );
   return rows.map(recordOf).filter((record) => record.answer.state !== 'refused');
 }
@@ -41,7 +48,7 @@ export async function openRooms(db: Database): Promise<RoomRecord[]> {
 /** As `openRooms`, where a record that cannot be read is told of instead of thrown on. */
 export async function readOpenRooms(tx: Transaction): Promise<{ open: number; unreadable: string[] }> {
   const rows = await tx.all<RoomRow & { request_id: string }>(
-    sql`SELECT request_id, asked, answer, unloaded FROM room WHERE restored = 0 ORDER BY seq`,
+    sql`SELECT request_id, asked, answer, unloaded, llm FROM room WHERE restored = 0 ORDER BY seq`,
   );
   const unreadable: string[] = [];
   let open = 0;
@@ -65,13 +72,15 @@ interface RoomRow {
   readonly asked: string;
   readonly answer: string;
   readonly unloaded: string;
+  readonly llm: number;
 }
 
 function recordOf(row: RoomRow): RoomRecord {
   return {
     asked: row.asked,
     answer: makeRoomSchema.parse(JSON.parse(row.answer)),
-    unloaded: JSON.parse(row.unloaded) as VersionName[],
+    unloaded: JSON.parse(row.unloaded) as UnloadedVersion[],
+    llm: row.llm === 1,
   };
 }
 

@@ -3,12 +3,14 @@ import {
   BYTES_PER_GB,
   type Health,
   healthSchema,
+  LLM_HOLDER,
+  type PrimeResources,
   primeResourcesSchema,
   type Run,
   type ServiceName,
 } from '@jarvis/contracts';
-import type { MemoryView } from '@jarvis/policy';
-import { readMachineMemory, readTrees } from '@jarvis/process';
+import type { DeviceView, MemoryView } from '@jarvis/policy';
+import { type GpuMemory, readMachineMemory, readTrees } from '@jarvis/process';
 import type { Clock, ServiceClient } from '@jarvis/runtime';
 
 const PROBE_TIMEOUT_MS = 2_000;
@@ -21,6 +23,8 @@ export interface MeasurementOptions {
   /** null: what the machine or the cgroup has. */
   readonly budgetBytes: number | null;
   readonly safetyBytes: number;
+  /** null where there is no GPU that tells. */
+  readonly readGpu: () => Promise<GpuMemory | null>;
 }
 
 export interface Peers {
@@ -49,44 +53,79 @@ export async function measureMemory(
   runs: readonly Run[],
   othersBefore: number | null,
 ): Promise<MemoryView> {
+  const use = await askPrime(options.prime);
   const owners: { owner: ServiceName; pid: number }[] = [{ owner: 'jarvis-core', pid: options.ownPid }];
   if (peers.prime !== null) owners.push({ owner: 'j-prime', pid: peers.prime.pid });
   if (peers.reactor !== null) owners.push({ owner: 'reactor-core', pid: peers.reactor.pid });
-  const trainers = runs.flatMap((r) => (r.pid === null ? [] : [{ jobId: r.job_id, pid: r.pid }]));
-  const [machine, trees] = await Promise.all([
+  const holders = holdersOf(runs, use);
+  const [machine, trees, gpu] = await Promise.all([
     readMachineMemory(),
-    readTrees([...owners, ...trainers].map((o) => o.pid)),
+    readTrees([...owners, ...holders].map((o) => o.pid)),
+    options.readGpu(),
   ]);
   const bytesOf = (pid: number): number => trees.get(pid)?.pss_bytes ?? 0;
   const services = owners.map(({ owner, pid }) => ({ owner, measuredBytes: bytesOf(pid) }));
-  const byJob = Object.fromEntries(trainers.map(({ jobId, pid }) => [jobId, bytesOf(pid)]));
-  const owned = [...services.map((s) => s.measuredBytes), ...Object.values(byJob)].reduce((a, b) => a + b, 0);
+  const byHolder: Record<string, number> = {};
+  for (const { holder, pid } of holders) byHolder[holder] = (byHolder[holder] ?? 0) + bytesOf(pid);
+  const owned = [...services.map((s) => s.measuredBytes), ...Object.values(byHolder)].reduce(
+    (a, b) => a + b,
+    0,
+  );
   const othersBytes = Math.max(0, machine.used_bytes - owned);
+  const ownPrime = services.find((s) => s.owner === 'j-prime')?.measuredBytes;
   return {
     measuredAtMs: options.clock.now(),
     budgetBytes: options.budgetBytes ?? machine.total_bytes,
     safetyBytes: options.safetyBytes,
     othersBytes,
     othersSteadyBytes: Math.min(othersBytes, othersBefore ?? othersBytes),
-    devices: {},
     services,
-    trainers: byJob,
-    prime: await primeUse(options.prime, services.find((s) => s.owner === 'j-prime')?.measuredBytes),
+    holders: byHolder,
+    prime: use === null ? null : primeUse(use, (ownPrime ?? 0) + (byHolder[LLM_HOLDER] ?? 0)),
+    devices: devicesOf(gpu, holders),
   };
 }
 
-async function primeUse(
-  prime: ServiceClient | null,
-  heldBytes: number | undefined,
-): Promise<MemoryView['prime']> {
+interface Holder {
+  readonly holder: string;
+  readonly pid: number;
+}
+
+/** The trainers by their job, and the LLM server, which is no child of J-Prime where it was there before. */
+function holdersOf(runs: readonly Run[], use: PrimeResources | null): Holder[] {
+  const trainers = runs.flatMap((r) => (r.pid === null ? [] : [{ holder: r.job_id, pid: r.pid }]));
+  const llm = (use?.llm?.pids ?? []).map((pid) => ({ holder: LLM_HOLDER, pid }));
+  return [...trainers, ...llm];
+}
+
+async function askPrime(prime: ServiceClient | null): Promise<PrimeResources | null> {
   if (prime === null) return null;
-  const use = await prime
+  return prime
     .get('/api/resources', primeResourcesSchema, { once: true, timeoutMs: PROBE_TIMEOUT_MS })
     .catch(() => null);
-  if (use === null) return null;
+}
+
+function primeUse(use: PrimeResources, measuredBytes: number): NonNullable<MemoryView['prime']> {
   return {
-    heldBytes: heldBytes ?? use.memory_usage_gb * BYTES_PER_GB,
+    heldBytes: measuredBytes > 0 ? measuredBytes : use.memory_usage_gb * BYTES_PER_GB,
     idleMs: use.idle_seconds * 1000,
     activeRequests: use.active_requests,
   };
+}
+
+/** A device that does not tell its size is none. What a child of a trainer uses counts as somebody's, not as the trainer's. */
+function devicesOf(gpu: GpuMemory | null, holders: readonly Holder[]): Record<string, DeviceView> {
+  const devices: Record<string, DeviceView> = {};
+  const byPid = new Map(holders.map(({ pid, holder }) => [pid, holder]));
+  for (const { uuid, total_bytes: totalBytes, used_bytes: usedBytes } of gpu?.devices ?? []) {
+    if (totalBytes === null) continue;
+    const byHolder: Record<string, number> = {};
+    for (const use of gpu?.processes ?? []) {
+      const holder = byPid.get(use.pid);
+      if (holder !== undefined && use.uuid === uuid)
+        byHolder[holder] = (byHolder[holder] ?? 0) + (use.used_bytes ?? 0);
+    }
+    devices[uuid] = { totalBytes, usedBytes: usedBytes ?? 0, byHolder };
+  }
+  return devices;
 }

@@ -1,5 +1,5 @@
 // HTTP of the budget: what is measured and reserved, and why the next job waits.
-import { type Budget, budgetSchema } from '@jarvis/contracts';
+import { type Budget, budgetSchema, LLM_HOLDER } from '@jarvis/contracts';
 import { availableBytes, isReserving, type MemoryView, orderQueue } from '@jarvis/policy';
 import { type Clock, type HttpServer, isoOf } from '@jarvis/runtime';
 import type { Queue } from '../store/queue.ts';
@@ -37,10 +37,10 @@ async function budgetOf(options: BudgetRoutesOptions): Promise<Budget> {
     reserved_bytes: 0,
   }));
   const reserved = new Map(leases.filter(isReserving).map((l) => [l.holder, l.need.ram_bytes]));
-  const holders = new Set([...Object.keys(memory?.trainers ?? {}), ...reserved.keys()]);
+  const holders = new Set([...Object.keys(memory?.holders ?? {}), ...reserved.keys()]);
   const training = [...holders].map((holder) => ({
-    owner: `training ${holder}`,
-    measured_bytes: memory?.trainers[holder] ?? 0,
+    owner: holder === LLM_HOLDER ? 'LLM server' : `training ${holder}`,
+    measured_bytes: memory?.holders[holder] ?? 0,
     reserved_bytes: reserved.get(holder) ?? 0,
   }));
   const owned = [...services, ...training];

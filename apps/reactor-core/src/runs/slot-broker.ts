@@ -28,7 +28,8 @@ export interface Borrowed {
   readonly need: ResourceVector;
 }
 
-export type Renewal = 'held' | 'lost' | 'unknown';
+/** `reclaimed`: held, and asked back. */
+export type Renewal = 'held' | 'reclaimed' | 'lost' | 'unknown';
 
 export interface SlotBrokerOptions {
   readonly core: ServiceClient;
@@ -96,12 +97,13 @@ export class SlotBroker {
       return 'unknown';
     }
     if (lease_id === null) return 'held';
-    await core
+    const lease = await core
       .post(`/api/leases/${encodeURIComponent(lease_id)}/renew`, {}, leaseSchema, how)
-      .catch((error: unknown) =>
-        logger.warn({ job_id, lease_id, err: error }, 'the lease could not be renewed'),
-      );
-    return 'held';
+      .catch((error: unknown) => {
+        logger.warn({ job_id, lease_id, err: error }, 'the lease could not be renewed');
+        return null;
+      });
+    return lease?.reclaim_requested == null ? 'held' : 'reclaimed';
   }
 
   async #acquireSlot(jobId: string): Promise<{ slot: number; token: number }> {

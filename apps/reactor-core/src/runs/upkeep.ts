@@ -7,7 +7,7 @@ import { askStop, listUnreturned, setReturned } from '../store/runs.ts';
 import type { MemoryGroups } from '../executors/memory-groups.ts';
 import { listLeftGroups, setGroupRemoved } from '../store/run-memory.ts';
 import type { LiveRuns } from './live-runs.ts';
-import type { SlotBroker } from './slot-broker.ts';
+import type { Renewal, SlotBroker } from './slot-broker.ts';
 import type { Starting } from './starting.ts';
 
 const HEARTBEAT_MS_MAX = 5_000;
@@ -66,12 +66,19 @@ export function startUpkeep(options: UpkeepOptions): Upkeep {
   };
 }
 
+const STOPS: Readonly<Partial<Record<Renewal, string>>> = {
+  lost: 'the slot was lost to a newer token',
+  reclaimed: 'JARVIS Core wants its memory back',
+};
+
 async function renewAll({ db, live, broker, stopGraceMs, logger }: UpkeepOptions): Promise<void> {
   await Promise.all(
     live.all().map(async (running) => {
-      if ((await broker.renew(running.run)) !== 'lost') return;
+      const renewal = await broker.renew(running.run);
+      const why = STOPS[renewal];
+      if (why === undefined) return;
       const { job_id, attempt, token } = running.run;
-      logger.warn({ job_id, attempt, token }, 'the slot was lost to a newer token: the trainer has to stop');
+      logger.warn({ job_id, attempt, token }, `${why}: the trainer has to stop`);
       await db.transaction('reactor.run.ask_stop', (tx) => askStop(tx, running.run, 'preempt'));
       void running.stop(stopGraceMs);
     }),

@@ -13,12 +13,12 @@ export function isReserving(lease: LeaseView): boolean {
 /** Bytes that could be granted now; below zero when more is taken than the budget has. */
 export function availableBytes(memory: MemoryView, leases: readonly LeaseView[]): number {
   const services = memory.services.reduce((sum, s) => sum + s.measuredBytes, 0);
-  const holders = new Map<string, number>(Object.entries(memory.trainers));
+  const holders = new Map<string, number>(Object.entries(memory.holders));
   for (const lease of leases.filter(isReserving)) {
     holders.set(lease.holder, Math.max(holders.get(lease.holder) ?? 0, lease.need.ram_bytes));
   }
-  const training = [...holders.values()].reduce((sum, bytes) => sum + bytes, 0);
-  return memory.budgetBytes - memory.safetyBytes - memory.othersBytes - services - training;
+  const leased = [...holders.values()].reduce((sum, bytes) => sum + bytes, 0);
+  return memory.budgetBytes - memory.safetyBytes - memory.othersBytes - services - leased;
 }
 
 /** Bytes of a GPU that could be granted now. */

@@ -51,9 +51,9 @@ function mayPreempt({ nowMs, options }: SchedulingSnapshot, victim: JobView, fir
 
 /** Whether `first` has enough when the victim is gone: what it reserves, or holds, whichever is more. */
 function frees(victim: JobView, first: JobView, memory: MemoryView, leases: readonly LeaseView[]): boolean {
-  const { [victim.jobId]: _gone, ...trainers } = memory.trainers;
+  const { [victim.jobId]: _gone, ...holders } = memory.holders;
   const others = leases.filter((l) => l.holder !== victim.jobId);
-  return availableBytes({ ...memory, trainers }, others) >= first.need.ram_bytes;
+  return availableBytes({ ...memory, holders }, others) >= first.need.ram_bytes;
 }
 
 /** The lowest class, and of that the one that loses the least. */

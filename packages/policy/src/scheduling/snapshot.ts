@@ -70,10 +70,10 @@ export interface MemoryView {
   readonly othersBytes: number;
   /** The least of that in the last two looks: what a single look has seen amiss stops no training. */
   readonly othersSteadyBytes: number;
-  /** Each service's process tree, trainers apart. */
+  /** Each service's process tree, what leases are for apart. */
   readonly services: readonly { readonly owner: string; readonly measuredBytes: number }[];
-  /** Each trainer's process tree, by job. */
-  readonly trainers: Readonly<Record<string, number>>;
+  /** Each process tree that a lease is for, by its holder: the trainers by their jobs, and the LLM server. */
+  readonly holders: Readonly<Record<string, number>>;
   readonly prime: {
     readonly heldBytes: number;
     readonly idleMs: number;

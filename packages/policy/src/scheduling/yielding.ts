@@ -87,8 +87,8 @@ function frees(memory: MemoryView, leases: readonly LeaseView[], holder: string)
 }
 
 function without(memory: MemoryView, holder: string): MemoryView {
-  const { [holder]: _gone, ...trainers } = memory.trainers;
-  return { ...memory, trainers };
+  const { [holder]: _gone, ...holders } = memory.holders;
+  return { ...memory, holders };
 }
 
 function mayStop({ state, cancelRequested }: JobView): boolean {
