@@ -58,6 +58,8 @@ interface Asked extends Ask {
   readonly refuse: (error: unknown) => void;
 }
 
+const MEASURED_AFTER_MS = 4_000;
+
 function scene(t: TestContext, policy: NegotiationPolicy = 'wait', preload = false) {
   const clock = new ManualClock();
   const engine = new ScriptedEngine();
@@ -81,7 +83,7 @@ function scene(t: TestContext, policy: NegotiationPolicy = 'wait', preload = fal
     lent: () => state.lent,
     waitMs: 60_000,
     preload,
-    measuredAfterMs: 0,
+    measuredAfterMs: MEASURED_AFTER_MS,
     clock,
     random: { unit: () => 0.5, id: (prefix) => prefix },
     logger: silentLogger(),
@@ -125,7 +127,7 @@ const drainOf = (request: Partial<DrainRequest> = {}): DrainRequest => ({
 });
 
 test('absent, asking, loading, ready: two requests ask once, are held and then run', async (t) => {
-  const { server, asked, engine, state } = scene(t);
+  const { server, asked, engine, state, clock } = scene(t);
   await server.open();
   assert.equal(server.life.state, 'absent');
   const [one, two] = [outcome(server.admit(stays)), outcome(server.admit(stays))];
@@ -140,6 +142,9 @@ test('absent, asking, loading, ready: two requests ask once, are held and then r
   engine.loads.resolve();
   await settle();
   assert.deepEqual([server.life.state, server.running, server.held], ['ready', 2, 0]);
+  assert.deepEqual([state.measured, state.given], [[1000], 0], 'JARVIS Core has not measured it yet');
+  clock.advance(MEASURED_AFTER_MS);
+  await settle();
   assert.deepEqual(
     [state.measured, state.given],
     [[1000], 1],
