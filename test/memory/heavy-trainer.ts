@@ -1,0 +1,66 @@
+// A trainer by the kit that holds as much memory as it is told, all of it written: `heavy-trainer.ts KIND MIB job.json`.
+// What it learns is a chain of hashes, so that a run that was stopped and went on ends with the same bytes or does not.
+import { createHash } from 'node:crypto';
+import { modelTypeSchema } from '@jarvis/contracts';
+import { breathe, nodeHost, runTrainer } from '@jarvis/trainer-kit';
+
+const [kindName, mebibytes, jobPath] = process.argv.slice(2);
+const HASHES_PER_STEP = 4_000;
+const STEPS_PER_EPOCH = 10;
+const PAGE_BYTES = 4096;
+const held: Buffer[] = [];
+const state = { epoch: 0, step: 0, hash: 'begin' };
+
+function take(): void {
+  held.push(Buffer.alloc(Number(mebibytes) * 1024 ** 2, 1));
+}
+
+/** Goes through all that it holds, so that none of it can be taken for unused. */
+function touch(): void {
+  for (const buffer of held)
+    for (let at = 0; at < buffer.length; at += PAGE_BYTES) buffer[at] = (buffer[at] ?? 0) ^ 1;
+}
+
+function work(): void {
+  for (let i = 0; i < HASHES_PER_STEP; i++)
+    state.hash = createHash('sha256').update(state.hash).digest('hex');
+  touch();
+  state.step = (state.step + 1) % STEPS_PER_EPOCH;
+  if (state.step === 0) state.epoch += 1;
+}
+
+const trainer: Parameters<typeof runTrainer>[0] = {
+  kind: modelTypeSchema.parse(kindName),
+  resumeGrade: 'bitwise',
+  codeSha256: () => Promise.resolve('d'.repeat(64)),
+  async prepare({ dataset }) {
+    take();
+    return {
+      get epoch() {
+        return state.epoch;
+      },
+      get step() {
+        return state.step;
+      },
+      async advance() {
+        await breathe();
+        work();
+        return state.step === 0 ? { loss: 1 / state.epoch, accuracy: null } : null;
+      },
+      snapshot: () => ({ state: Buffer.from(JSON.stringify(state)) }),
+      restore(files) {
+        Object.assign(state, JSON.parse(String(files['state'])));
+      },
+      finish: () =>
+        Promise.resolve({
+          labels: [],
+          encoding: {},
+          metrics: { rows: dataset.train.length },
+          config: {},
+          files: { hash: Buffer.from(state.hash) },
+        }),
+    };
+  },
+};
+
+await runTrainer(trainer, { ...nodeHost(), jobPath });

@@ -1,0 +1,208 @@
+// Trainings between bursts of requests on a machine on which LLM and trainer do not fit together; an account of both.
+import type { Job, Lease, ModelVersion, PrimeResources } from '@jarvis/contracts';
+import { until } from '@jarvis/testkit';
+import type { SmallMachine } from './small-machine.ts';
+
+const BURST_REQUESTS = 8;
+const ROWS = 20;
+const EPOCHS = 6;
+const JOB_LIMIT_MS = 180_000;
+const LOOK_EVERY_MS = 50;
+/** A request in the middle of each training, once it has done so many epochs. */
+const ASKS_AT_EPOCH = 2;
+const ENDED: readonly string[] = ['completed', 'failed', 'cancelled'];
+
+export interface Told {
+  readonly status: number;
+  readonly retryAfter: string | null;
+  readonly ms: number;
+}
+
+export interface Account {
+  readonly answered: number;
+  /** Sent away with a time to come again. */
+  readonly sentAway: number;
+  /** Neither: what must not be. */
+  readonly unanswered: readonly string[];
+  readonly completed: number;
+  readonly otherwise: readonly string[];
+  /** Milliseconds, one for each grant. */
+  readonly grantMs: readonly number[];
+  /** From the submission of a job to its end, milliseconds. */
+  readonly jobMs: readonly number[];
+  /** From the submission to the first epoch. */
+  readonly delayMs: readonly number[];
+  /** Of requests in mid-training that were answered. */
+  readonly interruptedMs: readonly number[];
+  readonly attempts: number;
+  readonly llmAwayMs: number;
+  readonly ms: number;
+  /** Of what each training made; all the same when none was disturbed. */
+  readonly digests: ReadonlySet<string>;
+}
+
+export async function tell(
+  machine: SmallMachine,
+  trainings: number,
+  say: (line: string) => void,
+): Promise<Account> {
+  const from = performance.now();
+  const told: Told[] = [];
+  const interruptedMs: number[] = [];
+  const watch = watchMemory(machine);
+  await storeExperiences(machine);
+  told.push(await ask(machine));
+  const jobs: Job[] = [];
+  const delayMs: number[] = [];
+  const jobMs: number[] = [];
+  for (let i = 1; i <= trainings; i += 1) {
+    told.push(...(await Promise.all(Array.from({ length: BURST_REQUESTS }, () => ask(machine)))));
+    const submitted = performance.now();
+    const jobId = `story-${i}`;
+    await submit(machine, jobId);
+    const first = await untilEpoch(machine, jobId, ASKS_AT_EPOCH);
+    delayMs.push(first - submitted);
+    const asked = await ask(machine);
+    told.push(asked);
+    if (asked.status === 200) interruptedMs.push(asked.ms);
+    jobs.push(await untilEnded(machine, jobId));
+    jobMs.push(performance.now() - submitted);
+    say(`${i} of ${trainings}: ${jobs.at(-1)?.state}, ${told.length} requests`);
+  }
+  const memory = await watch.stop();
+  const bad = told.filter((t) => t.status !== 200 && !(t.status === 503 && t.retryAfter !== null));
+  return {
+    answered: told.filter((t) => t.status === 200).length,
+    sentAway: told.filter((t) => t.status === 503 && t.retryAfter !== null).length,
+    unanswered: bad.map((t) => `${t.status} after ${Math.round(t.ms)} ms`),
+    completed: jobs.filter((j) => j.state === 'completed').length,
+    otherwise: jobs.filter((j) => j.state !== 'completed').map((j) => `${j.job_id} ${j.state}: ${j.reason}`),
+    grantMs: memory.grantMs,
+    jobMs,
+    delayMs,
+    interruptedMs,
+    attempts: jobs.reduce((sum, j) => sum + j.attempt, 0),
+    llmAwayMs: memory.llmAwayMs,
+    ms: performance.now() - from,
+    digests: await digestsOf(machine),
+  };
+}
+
+async function storeExperiences(machine: SmallMachine): Promise<void> {
+  const experiences = Array.from({ length: ROWS }, (_, i) => ({
+    type: 'vision',
+    input: { image_base64: 'iVBORw0KGgo=' },
+    expected_output: { label: `label-${i}` },
+  }));
+  const answer = await machine.post('jarvis-core', '/api/experiences', { experiences });
+  if (!answer.ok) throw new Error(`the experiences were refused: ${await answer.text()}`);
+}
+
+async function ask(machine: SmallMachine): Promise<Told> {
+  const from = performance.now();
+  try {
+    const answer = await machine.post('j-prime', '/v1/chat/completions', {
+      model: 'fixture',
+      messages: [{ role: 'user', content: 'what is the weather' }],
+    });
+    await answer.arrayBuffer();
+    return {
+      status: answer.status,
+      retryAfter: answer.headers.get('retry-after'),
+      ms: performance.now() - from,
+    };
+  } catch {
+    return { status: 0, retryAfter: null, ms: performance.now() - from };
+  }
+}
+
+async function submit(machine: SmallMachine, jobId: string): Promise<void> {
+  const body = { job_id: jobId, model_type: 'vision', epochs: EPOCHS, auto_deploy: false };
+  const answer = await machine.post('jarvis-core', '/api/jobs', body);
+  if (!answer.ok) throw new Error(`${jobId} was refused: ${await answer.text()}`);
+}
+
+const jobOf = (machine: SmallMachine, jobId: string): Promise<Job | null> =>
+  machine.get<Job>('jarvis-core', `/api/jobs/${jobId}`);
+
+/** Answers when it got there, or ended. */
+async function untilEpoch(machine: SmallMachine, jobId: string, epoch: number): Promise<number> {
+  await until(
+    `${jobId} to train`,
+    async () => {
+      const job = await jobOf(machine, jobId);
+      return job !== null && (job.epoch >= epoch || ENDED.includes(job.state));
+    },
+    JOB_LIMIT_MS,
+  );
+  return performance.now();
+}
+
+async function untilEnded(machine: SmallMachine, jobId: string): Promise<Job> {
+  let job: Job | null = null;
+  await until(
+    `the end of ${jobId}`,
+    async () => {
+      job = await jobOf(machine, jobId);
+      return job !== null && ENDED.includes(job.state);
+    },
+    JOB_LIMIT_MS,
+  );
+  return job ?? Promise.reject(new Error(`${jobId} is gone`));
+}
+
+async function digestsOf(machine: SmallMachine): Promise<ReadonlySet<string>> {
+  const answer = await machine.get<{ versions: ModelVersion[] }>(
+    'reactor-core',
+    '/api/models/vision/versions',
+  );
+  return new Set((answer?.versions ?? []).map((v) => v.files['hash']?.sha256 ?? 'none'));
+}
+
+interface MemoryWatch {
+  stop(): Promise<{ readonly grantMs: readonly number[]; readonly llmAwayMs: number }>;
+}
+
+/** Looks at leases and at the LLM often; what lies between two looks is as exact as the looks are often. */
+function watchMemory(machine: SmallMachine): MemoryWatch {
+  const seen = new Map<string, { askedMs: number; grantedMs: number | null }>();
+  let llmAwayMs = 0;
+  let wasReady = false;
+  let ended = false;
+  const look = async (): Promise<void> => {
+    let lastMs = performance.now();
+    while (!ended) {
+      const leases = await machine.get<{ leases: Lease[] }>('jarvis-core', '/api/leases');
+      const prime = await machine.get<PrimeResources>('j-prime', '/api/resources');
+      const nowMs = performance.now();
+      for (const lease of leases?.leases ?? []) note(seen, lease, nowMs);
+      const isReady = prime?.llm?.state === 'ready';
+      wasReady ||= isReady;
+      if (wasReady && !isReady) llmAwayMs += nowMs - lastMs;
+      lastMs = nowMs;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    }
+  };
+  const looking = look();
+  return {
+    async stop() {
+      ended = true;
+      await looking;
+      const grants = [...seen.values()].flatMap((l) =>
+        l.grantedMs === null ? [] : [l.grantedMs - l.askedMs],
+      );
+      return { grantMs: grants, llmAwayMs };
+    },
+  };
+}
+
+function note(
+  seen: Map<string, { askedMs: number; grantedMs: number | null }>,
+  lease: Lease,
+  nowMs: number,
+): void {
+  if (lease.purpose !== 'training') return;
+  const known = seen.get(lease.lease_id) ?? { askedMs: nowMs, grantedMs: null };
+  if (lease.granted_at !== null) known.grantedMs ??= nowMs;
+  seen.set(lease.lease_id, known);
+}
