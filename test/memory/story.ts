@@ -168,10 +168,10 @@ function watchMemory(machine: SmallMachine): MemoryWatch {
   const seen = new Map<string, { askedMs: number; grantedMs: number | null }>();
   let llmAwayMs = 0;
   let wasReady = false;
-  let ended = false;
+  const ended = new AbortController();
   const look = async (): Promise<void> => {
     let lastMs = performance.now();
-    while (!ended) {
+    while (!ended.signal.aborted) {
       const leases = await machine.get<{ leases: Lease[] }>('jarvis-core', '/api/leases');
       const prime = await machine.get<PrimeResources>('j-prime', '/api/resources');
       const nowMs = performance.now();
@@ -186,7 +186,7 @@ function watchMemory(machine: SmallMachine): MemoryWatch {
   const looking = look();
   return {
     async stop() {
-      ended = true;
+      ended.abort();
       await looking;
       const grants = [...seen.values()].flatMap((l) =>
         l.grantedMs === null ? [] : [l.grantedMs - l.askedMs],
