@@ -4,7 +4,20 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fixture } from './fixture.ts';
 
-const COMMANDS = ['migrate', 'up', 'down', 'status', 'doctor', 'config', 'lock', 'logs', 'train', 'demo'];
+const COMMANDS = [
+  'migrate',
+  'up',
+  'down',
+  'status',
+  'doctor',
+  'config',
+  'lock',
+  'logs',
+  'train',
+  'pause',
+  'resume',
+  'demo',
+];
 
 test('help lists the commands, and each has help with an example', async (t) => {
   const f = await fixture(t);

@@ -49,7 +49,7 @@ test('waiting for memory: at once, and J-Prime may have back what it gave', asyn
   const [request] = await until('J-Prime to be asked for room', () =>
     world.prime.roomRequests.length > 0 ? world.prime.roomRequests : null,
   );
-  assert.equal(request, (await core.job(job_id)).lease_id);
+  assert.equal(request, `${(await core.job(job_id)).lease_id}-1`);
   const before = world.prime.restores;
   assert.equal((await cancel(core, job_id)).state, 'cancelled');
   await assertCancelled(core, job_id);
