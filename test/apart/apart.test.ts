@@ -55,6 +55,8 @@ test(
     const stats = await services.call<ExperienceStats>('jarvis-core', 'GET /api/experiences/stats');
     assert.equal(stats.total, 2 * 32 + 12 + answers.length);
 
+    // The job's version would take the place of the one that rolls, whose evidence is forgotten then.
+    await services.call('jarvis-core', 'POST /api/training/pause', {});
     await services.start('reactor-core');
     await services.start('j-prime');
     await until(
@@ -69,6 +71,7 @@ test(
       heard.map((row) => String(row['evidence_id'])).sort((a, b) => a.localeCompare(b)),
       answers.map((a) => `corrected-${a.interaction_id}`).sort((a, b) => a.localeCompare(b)),
     );
+    await services.call('jarvis-core', 'POST /api/training/resume', {});
     const done = await jobThat(
       services,
       job,

@@ -21,6 +21,9 @@ const ALL_THERE_IS_EVERY_MS = 20_000;
 const IN_VAIN_EVERY_MS = 3_000;
 const BABBLE_EVERY_MS = 3_000;
 const SPOIL_EVERY_MS = 500;
+const PAUSE_EVERY_MS = 15_000;
+const PAUSED_MS_MAX = 4_000;
+const CHAT_EVERY_MS = 2_000;
 const LOOK_EVERY_MS = 200;
 /** How many ask at once, each for a lock of its own. */
 const HANGING_UP = 4;
@@ -45,6 +48,8 @@ export function provocations(world: World): Promise<void>[] {
     loop(world, IN_VAIN_EVERY_MS, startInVain),
     loop(world, BABBLE_EVERY_MS, babble),
     loop(world, SPOIL_EVERY_MS, spoilVersion),
+    loop(world, PAUSE_EVERY_MS, pauseTraining),
+    loop(world, CHAT_EVERY_MS, chat),
   ];
 }
 
@@ -106,6 +111,20 @@ function askForMemory(world: World, bytes: number): Promise<Answer> {
   const holder = nameOf(world, 'outside');
   const body = { holder, model_type: 'voice', need: { ram_bytes: bytes, vram_bytes: {} }, why: 'outside' };
   return post(core(world, '/api/leases'), body, {}, world.ended);
+}
+
+/** What trains stops at a checkpoint; what nobody of the queue asked for is asked to. */
+async function pauseTraining(world: World): Promise<void> {
+  await post(core(world, '/api/training/pause'), { reason: 'a film' }, {}, world.ended);
+  await pause(world.random.unit() * PAUSED_MS_MAX);
+  // Answered in any case: nobody trains while it is not.
+  await post(core(world, '/api/training/resume'), {});
+}
+
+/** Somebody wants the LLM, which is loaded for it; sent away is an answer. */
+async function chat(world: World): Promise<void> {
+  const url = `${world.system.urls['j-prime']}/v1/chat/completions`;
+  await askOnce(url, { model: 'fixture', messages: [{ role: 'user', content: 'hello' }] }, world.ended);
 }
 
 /** Is given a little memory and never heard of again. */

@@ -6,7 +6,7 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ServiceName } from '@jarvis/contracts';
-import { freePorts, until } from '@jarvis/testkit';
+import { fixtureLlmCommand, freePorts, until } from '@jarvis/testkit';
 import { getJsonWithin } from '../get-json.ts';
 
 const CLI = fileURLToPath(new URL('../../apps/cli/bin/jarvis.js', import.meta.url));
@@ -42,6 +42,8 @@ const SHORTENED = {
 
 /** For the unusual: little trains by itself, so that there are lulls, and the judge refuses some of what it hears. */
 export const UNUSUAL = {
+  JPRIME_LLM_COMMAND: fixtureLlmCommand('{port}', { memoryMb: 20, loadMs: 100 }).join(' '),
+  JPRIME_LLM_MEMORY_GB: '0.1',
   TRAINING_MIN_NEW_EXPERIENCES: '2000',
   REACTOR_CORE_COMMAND: `exec '${process.execPath}' '${STRICT_JUDGE}'`,
 } as const;
