@@ -12,6 +12,7 @@ import { runControl } from './control.ts';
 import { type PolicyReport, reportOf } from './report.ts';
 import { runPolicy } from './run-policy.ts';
 
+const LOG_CHARACTERS_SHOWN = 3_000;
 const RESULT = fileURLToPath(new URL('../../bench/results/memory.md', import.meta.url));
 
 const { values } = parseArgs({
@@ -26,16 +27,17 @@ const policies = NEGOTIATION_POLICIES.filter((p) => values.policy.includes(p));
 if (policies.length === 0) throw new Error(`--policy is one of ${NEGOTIATION_POLICIES.join(', ')}`);
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
+/** What failed leaves its folder behind. */
 async function within<T>(what: string, run: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'jarvis-memory-'));
   try {
-    return await run(folder);
+    const result = await run(folder);
+    await rm(folder, { recursive: true, force: true });
+    return result;
   } catch (error) {
     const log = await readFile(join(folder, 'up.log'), 'utf8').catch(() => '');
-    say(`${what} failed; ${folder} is kept\n${log.slice(-3000)}`);
+    say(`${what} failed; ${folder} is kept\n${log.slice(-LOG_CHARACTERS_SHOWN)}`);
     throw error;
-  } finally {
-    if (process.exitCode === undefined) await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -6,7 +6,7 @@ import type { SmallMachine } from './small-machine.ts';
 const BURST_REQUESTS = 8;
 const ROWS = 20;
 const EPOCHS = 6;
-const JOB_LIMIT_MS = 180_000;
+const JOB_LIMIT_MS = 90_000;
 const LOOK_EVERY_MS = 50;
 /** A request in the middle of each training, once it has done so many epochs. */
 const ASKS_AT_EPOCH = 2;

@@ -372,5 +372,5 @@ export function externalWork(state: StoredState, memory: MemoryView | null): Ext
 
 function drainOf(lease: LeaseView, leases: readonly LeaseView[], memory: MemoryView | null): Drain {
   const available = memory === null ? 0 : Math.max(0, availableBytes(memory, leases));
-  return { lease, bytes: Math.max(1, lease.need.ram_bytes - available) };
+  return { lease, bytes: Math.max(1, Math.ceil(lease.need.ram_bytes - available)) };
 }

@@ -124,7 +124,7 @@ export interface CoordinatorStore {
 
 export interface Drain {
   readonly lease: LeaseView;
-  /** What it lacks by the last measurement, at least one. */
+  /** What it lacks by the last measurement: whole, at least one. */
   readonly bytes: number;
 }
 

@@ -210,7 +210,10 @@ export class Outside implements Performer {
     for (let attempt = 0; !signal.aborted && answer === null; attempt += 1) {
       answer = await prime
         .post('/api/memory/make-room', request, makeRoomSchema, { once: true })
-        .catch(() => null);
+        .catch((error: unknown) => {
+          logger.warn({ err: error, lease_id: lease.leaseId }, 'J-Prime could not be asked for room');
+          return null;
+        });
       if (answer === null) await this.#pause(attempt, signal);
     }
     while (!signal.aborted && answer?.state === 'draining') {
