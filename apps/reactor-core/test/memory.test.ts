@@ -100,6 +100,7 @@ test('who leaps over its limit is killed by the kernel in its group; others live
   assert.deepEqual([last?.data['status'], last?.data['cause']], ['lost', 'out_of_memory']);
   assert.equal(last?.data['peak_ram_bytes'], NEED.ram_bytes, 'it had reached its limit');
   assert.match((await reactor.status('job-1')).error ?? '', /may take 0\.50 GB and needed more/);
+  assert.deepEqual(await world.terms('job-1'), [], 'nobody asked it');
 
   await world.release('job-2');
   const events = await reactor.eventsToEnd('job-2');
