@@ -1,12 +1,11 @@
 // The control: the same LLM server, services and trainer, and nobody who negotiates. The kernel has to kill somebody.
-import type { Job } from '@jarvis/contracts';
 import { until } from '@jarvis/testkit';
 import { makeArena } from './arena.ts';
+import { hasEnded, jobOf, storeExperiences, submit } from './jobs.ts';
 import { SIZES, startLlmAlone, startSmallMachine } from './small-machine.ts';
 
 const KILL_LIMIT_MS = 90_000;
-const EPOCHS = 6;
-const ENDED: readonly string[] = ['completed', 'failed', 'cancelled'];
+const JOB = 'control';
 
 export interface Control {
   readonly kills: number;
@@ -21,25 +20,19 @@ export async function runControl(folder: string, say: (line: string) => void): P
     let llmDied = false;
     void llm.exited.then(() => (llmDied = true));
     const machine = await startSmallMachine({ arena, folder, policy: 'wait', negotiates: false });
-    const experiences = Array.from({ length: 10 }, (_, i) => ({
-      type: 'vision',
-      input: { image_base64: 'iVBORw0KGgo=' },
-      expected_output: { label: `label-${i}` },
-    }));
-    await machine.post('jarvis-core', '/api/experiences', { experiences });
-    const body = { job_id: 'control', model_type: 'vision', epochs: EPOCHS, auto_deploy: false };
-    await machine.post('jarvis-core', '/api/jobs', body);
+    await storeExperiences(machine);
+    await submit(machine, JOB);
     await until(
       'a kill, or the end of the training',
       async () => {
         if ((await arena.kills()) > 0) return true;
-        const job = await machine.get<Job>('jarvis-core', '/api/jobs/control');
-        return job !== null && ENDED.includes(job.state);
+        const job = await jobOf(machine, JOB);
+        return job !== null && hasEnded(job);
       },
       KILL_LIMIT_MS,
     );
     const kills = await arena.kills();
-    const job = await machine.get<Job>('jarvis-core', '/api/jobs/control');
+    const job = await jobOf(machine, JOB);
     const victim = llmDied ? 'the LLM server died' : `the training is ${job?.state ?? 'not to be asked for'}`;
     return { kills, what: `${victim} (${job?.reason ?? 'JARVIS Core does not answer'})` };
   } finally {

@@ -1,16 +1,14 @@
 // Trainings between bursts of requests on a machine on which LLM and trainer do not fit together; an account of both.
 import type { Job, Lease, ModelVersion, PrimeResources } from '@jarvis/contracts';
 import { until } from '@jarvis/testkit';
+import { hasEnded, jobOf, storeExperiences, submit } from './jobs.ts';
 import type { SmallMachine } from './small-machine.ts';
 
 const BURST_REQUESTS = 8;
-const ROWS = 20;
-const EPOCHS = 6;
 const JOB_LIMIT_MS = 90_000;
 const LOOK_EVERY_MS = 50;
 /** A request in the middle of each training, once it has done so many epochs. */
 const ASKS_AT_EPOCH = 2;
-const ENDED: readonly string[] = ['completed', 'failed', 'cancelled'];
 
 export interface Told {
   readonly status: number;
@@ -88,16 +86,6 @@ export async function tell(
   };
 }
 
-async function storeExperiences(machine: SmallMachine): Promise<void> {
-  const experiences = Array.from({ length: ROWS }, (_, i) => ({
-    type: 'vision',
-    input: { image_base64: 'iVBORw0KGgo=' },
-    expected_output: { label: `label-${i}` },
-  }));
-  const answer = await machine.post('jarvis-core', '/api/experiences', { experiences });
-  if (!answer.ok) throw new Error(`the experiences were refused: ${await answer.text()}`);
-}
-
 async function ask(machine: SmallMachine): Promise<Told> {
   const from = performance.now();
   try {
@@ -116,22 +104,13 @@ async function ask(machine: SmallMachine): Promise<Told> {
   }
 }
 
-async function submit(machine: SmallMachine, jobId: string): Promise<void> {
-  const body = { job_id: jobId, model_type: 'vision', epochs: EPOCHS, auto_deploy: false };
-  const answer = await machine.post('jarvis-core', '/api/jobs', body);
-  if (!answer.ok) throw new Error(`${jobId} was refused: ${await answer.text()}`);
-}
-
-const jobOf = (machine: SmallMachine, jobId: string): Promise<Job | null> =>
-  machine.get<Job>('jarvis-core', `/api/jobs/${jobId}`);
-
 /** Answers when it got there, or ended. */
 async function untilEpoch(machine: SmallMachine, jobId: string, epoch: number): Promise<number> {
   await until(
     `${jobId} to train`,
     async () => {
       const job = await jobOf(machine, jobId);
-      return job !== null && (job.epoch >= epoch || ENDED.includes(job.state));
+      return job !== null && (job.epoch >= epoch || hasEnded(job));
     },
     JOB_LIMIT_MS,
   );
@@ -144,7 +123,7 @@ async function untilEnded(machine: SmallMachine, jobId: string): Promise<Job> {
     `the end of ${jobId}`,
     async () => {
       job = await jobOf(machine, jobId);
-      return job !== null && ENDED.includes(job.state);
+      return job !== null && hasEnded(job);
     },
     JOB_LIMIT_MS,
   );

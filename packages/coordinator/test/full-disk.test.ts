@@ -1,5 +1,6 @@
 // The store fails at each of its calls, as a full disk makes it: the error is told, nothing is lost, and when there is
 // room again everything goes on by itself.
+import { STRANGERS_LEASE } from './memory-store.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isCodedError } from '@jarvis/contracts';
@@ -117,8 +118,7 @@ test('expireLease: a lease that ran out is expired when there is room', async ()
   const need = { host_id: 'h', ram_bytes: 1, vram_bytes: {} };
   const lease = {
     leaseId: 'l',
-    purpose: 'training' as const,
-    reclaimed: false,
+    ...STRANGERS_LEASE,
     holder: 'stranger',
     need,
     expiresAtMs: world.nowMs,

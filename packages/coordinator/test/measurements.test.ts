@@ -1,4 +1,5 @@
 // Memory is granted on a measurement of now, whichever way the clock was set.
+import { STRANGERS_LEASE } from './memory-store.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { measured, World } from './world.ts';
@@ -57,8 +58,7 @@ test('the lease of somebody who is no job is granted, explained or refused as a 
   const ask = (leaseId: string, bytes: number): void => {
     const lease = {
       leaseId,
-      purpose: 'training' as const,
-      reclaimed: false,
+      ...STRANGERS_LEASE,
       holder: leaseId,
       need: need(bytes),
       expiresAtMs: world.nowMs + 1000,
@@ -84,8 +84,7 @@ test('a lease whose holder fell silent keeps its memory until that is confirmed'
   const need = { host_id: 'h', ram_bytes: 10, vram_bytes: {} };
   const silent = {
     leaseId: 'l',
-    purpose: 'training' as const,
-    reclaimed: false,
+    ...STRANGERS_LEASE,
     holder: 'stranger',
     need,
     expiresAtMs: world.nowMs,

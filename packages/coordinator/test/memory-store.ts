@@ -34,6 +34,9 @@ export interface MemoryJob extends StoredJob {
   readonly progress: Progress | null;
 }
 
+/** What somebody asks for who is no job. */
+export const STRANGERS_LEASE = { purpose: 'training', reclaimed: false, reason: '' } as const;
+
 export const LEASE_TTL_MS = 60_000;
 export const SLOT_TTL_MS = 60_000;
 const NEED = { host_id: 'h', ram_bytes: 1, vram_bytes: {} };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Coordinator, type CoordinatorStore, type Run, type Silent, type StoredState } from '../src/index.ts';
 import type { LeaseState } from '@jarvis/contracts';
-import { MemoryStore } from './memory-store.ts';
+import { MemoryStore, STRANGERS_LEASE } from './memory-store.ts';
 import { SCHEDULING } from './options.ts';
 import { measured, START_MS, World } from './world.ts';
 
@@ -63,8 +63,7 @@ const leases = (world: World, state: LeaseState, expiresAtMs: number | null): vo
   const need = { host_id: 'h', ram_bytes: 1, vram_bytes: {} };
   world.store.leases.set('l', {
     leaseId: 'l',
-    purpose: 'training' as const,
-    reclaimed: false,
+    ...STRANGERS_LEASE,
     holder: 'stranger',
     state,
     need,

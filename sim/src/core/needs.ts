@@ -1,7 +1,7 @@
 // What a job needs by now, learned from what earlier ones of its kind took; as JARVIS Core's store works it out.
 import type { ModelType, ResourceVector } from '@jarvis/contracts';
 import type { TakenMemory } from '@jarvis/coordinator';
-import { learnNeed } from '@jarvis/policy';
+import { needOf } from '@jarvis/policy';
 import type { Transaction } from '../kernel/disk.ts';
 import type { CoreTables, JobRow } from './tables.ts';
 
@@ -20,6 +20,7 @@ export function noteTaken(
   const limitBytes = job.need.ram_bytes;
   const { modelType } = job;
   tx.insert(tables.taken, key, {
+    jobId,
     modelType,
     rows: ROWS,
     peakBytes: peakBytes ?? limitBytes,
@@ -31,12 +32,7 @@ export function noteTaken(
 
 export function needOfJob(row: JobRow, { taken }: CoreTables): ResourceVector {
   if (row.state !== 'queued') return row.need;
-  const all = [...taken].filter(([, t]) => t.modelType === row.modelType);
-  const own = all.filter(([key, t]) => key.startsWith(`${row.jobId} `) && t.outcome === 'out_of_memory');
-  const learned = learnNeed(
-    (row.needGiven ? own : all).map(([, t]) => t),
-    ROWS,
-  );
-  if (learned === null || (row.needGiven && learned.bytes <= row.need.ram_bytes)) return row.need;
-  return { ...row.need, ram_bytes: learned.bytes };
+  const ofKind = [...taken.values()].filter((t) => t.modelType === row.modelType);
+  const job = { jobId: row.jobId, bytes: row.need.ram_bytes, given: row.needGiven, rows: ROWS };
+  return { ...row.need, ram_bytes: needOf(job, ofKind).bytes };
 }

@@ -69,6 +69,7 @@ export interface LeaseRow {
 
 /** What an attempt took, as evidence of what its kind needs. */
 export interface TakenRow extends NeedObservation {
+  readonly jobId: string;
   readonly modelType: ModelType;
 }
 

@@ -1,10 +1,10 @@
 // What trainings took, and what is learned from it for the next of their kind.
 import type { ModelType } from '@jarvis/contracts';
 import type { TakenMemory } from '@jarvis/coordinator';
-import { type LearnedNeed, learnNeed, type NeedObservation, type NeedOutcome } from '@jarvis/policy';
+import { type LearnedNeed, needOf, type NeedObservation, type NeedOutcome } from '@jarvis/policy';
 import { type Database, type Reader, sql, type Transaction } from '@jarvis/store';
 import { findJobRow } from './jobs.ts';
-import type { JobRow } from './rows.ts';
+import { type JobRow, numberOrNull } from './rows.ts';
 
 /** Older ones of a kind are forgotten: its models and data have changed since. */
 const KEPT_OF_A_KIND = 50;
@@ -81,17 +81,15 @@ function takenOf(row: TakenRow): Taken {
   };
 }
 
-/** A job's need: its own setting, unless it ran out under that; else what was learned of its kind; else what was stored. */
 export function needOfJob(
   row: Pick<JobRow, 'job_id' | 'model_type' | 'need_ram' | 'need_given' | 'dataset_rows'>,
   taken: ReadonlyMap<ModelType, readonly Taken[]>,
 ): LearnedNeed {
-  const given = Number(row.need_ram);
-  const ofKind = taken.get(row.model_type) ?? [];
-  const rows = row.dataset_rows === null ? null : Number(row.dataset_rows);
-  if (row.need_given === 0)
-    return learnNeed(ofKind, rows) ?? { bytes: given, why: 'nothing was learned yet' };
-  const own = ofKind.filter((o) => o.jobId === row.job_id && o.outcome === 'out_of_memory');
-  const raised = learnNeed(own, rows);
-  return raised !== null && raised.bytes > given ? raised : { bytes: given, why: 'as it was asked for' };
+  const job = {
+    jobId: row.job_id,
+    bytes: Number(row.need_ram),
+    given: row.need_given !== 0,
+    rows: numberOrNull(row.dataset_rows),
+  };
+  return needOf(job, taken.get(row.model_type) ?? []);
 }

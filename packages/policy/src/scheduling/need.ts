@@ -42,6 +42,31 @@ export function learnNeed(observations: readonly NeedObservation[], rows: number
   return raised;
 }
 
+export interface NeedOfJob {
+  readonly jobId: string;
+  /** As it was asked for, or what its kind is given by default. */
+  readonly bytes: number;
+  /** Whoever asked for the job said so. */
+  readonly given: boolean;
+  /** Of its data; null while that is not frozen yet. */
+  readonly rows: number | null;
+}
+
+/**
+ * A job's need: its own setting, unless it ran out under that; else what was learned of its kind; else the default.
+ *
+ * @param taken by the jobs of its kind, oldest first
+ */
+export function needOf(
+  { jobId, bytes, given, rows }: NeedOfJob,
+  taken: readonly (NeedObservation & { readonly jobId: string })[],
+): LearnedNeed {
+  if (!given) return learnNeed(taken, rows) ?? { bytes, why: 'nothing was learned yet' };
+  const own = taken.filter((o) => o.jobId === jobId && o.outcome === 'out_of_memory');
+  const raised = learnNeed(own, rows);
+  return raised !== null && raised.bytes > bytes ? raised : { bytes, why: 'as it was asked for' };
+}
+
 function ofPeaks(ended: readonly NeedObservation[], rows: number | null): LearnedNeed {
   const slope = slopeOf(ended);
   const grown = ended.map((o) => o.peakBytes + slope * Math.max(0, (rows ?? o.rows) - o.rows));
