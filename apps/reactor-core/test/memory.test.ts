@@ -81,6 +81,19 @@ test(
   },
 );
 
+/**
+ * A look may fall just before the kill: then the peak is what was measured, which counts mapped files too that the kernel
+ * charges to whoever read them first, and not to this group.
+ */
+function assertReachedLimit(peak: unknown): void {
+  const limit = NEED.ram_bytes;
+  const mebibytes = Number(peak) / MIB;
+  assert.ok(
+    Number(peak) >= limit && Number(peak) < 1.1 * limit,
+    `it had reached its limit: ${mebibytes} MiB`,
+  );
+}
+
 test('who leaps over its limit is killed by the kernel in its group; others live', withGroups, async (t) => {
   const world = await makeWorld(t, { env: { MAX_CONCURRENT_TRAINING_JOBS: '2' } });
   const reactor = await world.start();
@@ -98,7 +111,7 @@ test('who leaps over its limit is killed by the kernel in its group; others live
   await world.release('job-1');
   const last = (await reactor.eventsUntil('job-1', ended)).at(-1);
   assert.deepEqual([last?.data['status'], last?.data['cause']], ['lost', 'out_of_memory']);
-  assert.equal(last?.data['peak_ram_bytes'], NEED.ram_bytes, 'it had reached its limit');
+  assertReachedLimit(last?.data['peak_ram_bytes']);
   assert.match((await reactor.status('job-1')).error ?? '', /may take 0\.50 GB and needed more/);
   assert.deepEqual(await world.terms('job-1'), [], 'nobody asked it');
 
@@ -115,7 +128,7 @@ test('on its last attempt who leaps fails with out_of_memory', withGroups, async
   await world.release('job-1');
   const { name, data } = (await reactor.eventsToEnd('job-1')).at(-1) ?? {};
   assert.deepEqual([name, data?.['code']], ['failed', 'out_of_memory']);
-  assert.equal(data?.['peak_ram_bytes'], NEED.ram_bytes);
+  assertReachedLimit(data?.['peak_ram_bytes']);
 });
 
 test(
@@ -166,7 +179,7 @@ test(
     const reactor = await world.start();
     const [lost] = (await reactor.eventsUntil('job-1', ended)).slice(-1);
     assert.deepEqual([lost?.data['status'], lost?.data['cause']], ['lost', 'out_of_memory']);
-    assert.equal((await reactor.runs())[0]?.peak_ram_bytes, NEED.ram_bytes);
+    assertReachedLimit((await reactor.runs())[0]?.peak_ram_bytes);
     await until('the groups to be gone', () => !existsSync(group) && !existsSync(left.group ?? ''));
     assert.ok(existsSync(foreign.group ?? ''), 'that is not ours');
   },
