@@ -174,7 +174,9 @@ describe('a training gives way', () => {
         const training = jobs.filter((j) => j.state === 'training');
         const slots = training.map((j) => ({ slot: j.slot ?? 0, holder: j.jobId }));
         const leases = training.map((j) => leaseOf({ leaseId: j.leaseId ?? '', holder: j.jobId }));
-        const gone = preempted(snapshot({ jobs, slots, leases }));
+        // Room for all eight: where memory runs short, somebody stops for that, whatever waits.
+        const roomy = memory({ budgetBytes: 128 * BYTES_PER_GB });
+        const gone = preempted(snapshot({ jobs, slots, leases, memory: roomy }));
         assert.ok(gone.length <= 1);
         const rank = (j: JobView): number => PRIORITY_RANK[j.priority];
         const highest = Math.min(...jobs.filter((j) => j.state === 'queued').map(rank));
