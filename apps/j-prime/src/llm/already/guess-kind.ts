@@ -4,7 +4,7 @@
 import { LLM_SERVER_KINDS, type LlmServerKind } from '@jarvis/contracts';
 import { z } from 'zod';
 import type { EngineState } from '../engine.ts';
-import { CallFailed, type Calls } from './calls.ts';
+import type { CallFailed, Calls } from './calls.ts';
 import { propsSchema } from './servers/llama-server.ts';
 import { runningSchema } from './servers/llama-swap.ts';
 import { lmModelsSchema } from './servers/lm-studio.ts';

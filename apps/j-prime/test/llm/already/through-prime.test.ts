@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { PrimeResources, Problem } from '@jarvis/contracts';
 import { readConfig, silentLogger, systemClock, systemRandom } from '@jarvis/runtime';
-import { afterwards, exited, type MODEL_SERVERS, type ModelServerOptions, until } from '@jarvis/testkit';
+import { afterwards, exited, type MODEL_SERVERS, until, type VllmOptions } from '@jarvis/testkit';
 import { createLlmEngine } from '../../../src/llm/choose.ts';
 import { FixtureCore } from '../../fixture-core.ts';
 import { makeWorld, type RunningPrime, startPrime } from '../../harness.ts';
@@ -18,6 +18,8 @@ const PROGRAM = fileURLToPath(import.meta.resolve('@jarvis/testkit')).replace(
 );
 const MIB = 1024 ** 2;
 const MODEL_MIB = 150;
+/** Whether it is in use or not. */
+const NOW = { bytes: 100 * MIB, policy: 'training_first' } as const;
 
 interface Behind {
   readonly prime: RunningPrime;
@@ -29,7 +31,7 @@ interface Behind {
 async function startBehind(
   t: TestContext,
   kind: keyof typeof MODEL_SERVERS,
-  options: ModelServerOptions = {},
+  options: VllmOptions = {},
 ): Promise<Behind> {
   const args = ['--expose-gc', PROGRAM, kind, JSON.stringify({ memoryMb: MODEL_MIB, ...options })];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -47,6 +49,8 @@ async function startBehind(
     JARVIS_CORE_API_URL: core.url,
     JPRIME_LLM_URL: `${url}/v1`,
     JPRIME_LLM_WAIT: '20',
+    // A request brings it back also while its memory is lent.
+    NEGOTIATION_POLICY: 'serving_first',
     ...(options.apiKey === undefined ? {} : { JPRIME_LLM_API_KEY: options.apiKey }),
   });
   const read = readConfig({ environment: world.environment, cwd: world.folder });
@@ -85,7 +89,7 @@ test('ollama: the model that a request names is loaded in asked-for memory, meas
   assert.deepEqual([loaded.state, loaded.pids], ['ready', [child.pid]]);
   assert.ok((loaded.measured_bytes ?? 0) > MODEL_MIB * MIB, `${loaded.measured_bytes}`);
 
-  const room = await roomMade(prime, 'room-1', { bytes: 100 * MIB });
+  const room = await roomMade(prime, 'room-1', NOW);
   assert.ok(room.freed_bytes > 0.8 * MODEL_MIB * MIB, JSON.stringify(room));
   const given = await llmOf(prime);
   assert.equal(given.state, 'absent');
@@ -103,7 +107,7 @@ test('llama-swap cuts off what still runs, so what runs is answered before; traf
   assert.equal((await post(prime, { model: 'small' })).status, 200, 'with the key of the server');
   const ours = post(prime, { model: 'small', wait_ms: 700 });
   await until('the request to run', async () => (await llmOf(prime)).running === 1);
-  const room = await roomMade(prime, 'room-1', { bytes: 100 * MIB });
+  const room = await roomMade(prime, 'room-1', NOW);
   assert.equal((await ours).status, 200);
   assert.ok(room.freed_bytes > 100 * MIB, JSON.stringify(room));
 
@@ -114,19 +118,22 @@ test('llama-swap cuts off what still runs, so what runs is answered before; traf
     body: JSON.stringify({ model: 'small', wait_ms: 4000 }),
   });
   await until('it to be seen', async () => (await llmOf(prime)).busy_elsewhere);
-  await roomMade(prime, 'room-2', { bytes: 1 });
+  await roomMade(prime, 'room-2', { ...NOW, bytes: 1 });
   assert.equal((await others).status, 200, 'requests of others are waited for too');
 });
 
-test('vllm that only says that it sleeps: what is measured is told, not what it says', async (t) => {
-  const { prime } = await startBehind(t, 'vllm', {});
-  await until('it to be ready', async () => (await llmOf(prime)).state === 'ready');
-  const before = (await llmOf(prime)).measured_bytes ?? 0;
-  const room = await roomMade(prime, 'room-1', { bytes: 100 * MIB });
-  const after = await llmOf(prime);
-  assert.ok(room.freed_bytes > 100 * MIB && room.freed_bytes <= before, JSON.stringify(room));
-  assert.match(after.reason, /gave memory back by sleep/);
-  assert.equal((await post(prime, { model: 'small' })).status, 200, 'awake again');
+test('vllm gives its weights back and is woken; one that only says that it sleeps is found out by measuring', async (t) => {
+  for (const frees of [true, false]) {
+    const { prime } = await startBehind(t, 'vllm', { frees });
+    await until('it to be ready', async () => (await llmOf(prime)).state === 'ready');
+    const room = await roomMade(prime, 'room-1', NOW);
+    const { reason } = await llmOf(prime);
+    assert.match(reason, /gave memory back by sleep: \d+ bytes fewer, as measured/);
+    const told = Number(/(\d+) bytes fewer/.exec(reason)?.[1]);
+    assert.equal(told, Math.round(room.freed_bytes));
+    assert.equal(told > NOW.bytes, frees, reason);
+    assert.equal((await post(prime, { model: 'small' })).status, 200, 'awake again');
+  }
 });
 
 test('a server that is gone: the request is told so at once, and no memory is asked for', async (t) => {

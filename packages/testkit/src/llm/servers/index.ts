@@ -5,16 +5,17 @@ import { LmStudioServer } from './lm-studio.ts';
 import { LocalAiServer } from './localai.ts';
 import type { ModelServer, ModelServerOptions } from './model-server.ts';
 import { OllamaServer } from './ollama.ts';
-import { VllmServer } from './vllm.ts';
+import { type VllmOptions, VllmServer } from './vllm.ts';
 
 export { LlamaServer, LlamaSwapServer, LmStudioServer, LocalAiServer, OllamaServer, VllmServer };
+export type { VllmOptions } from './vllm.ts';
 export type { ModelServer, ModelServerOptions, ServerManner } from './model-server.ts';
 
 /** Those that can give memory back; a llama-server does so only as a router. */
 export const MODEL_SERVERS = {
   ollama: (options) => new OllamaServer(options),
   'llama-swap': (options) => new LlamaSwapServer(options),
-  vllm: (options) => new VllmServer(options),
+  vllm: (options?: VllmOptions) => new VllmServer(options),
   'llama-server': (options) => new LlamaServer({ ...options, isRouter: true }),
   'lm-studio': (options) => new LmStudioServer(options),
   localai: (options) => new LocalAiServer(options),

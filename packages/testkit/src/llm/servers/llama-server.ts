@@ -34,7 +34,7 @@ export class LlamaServer extends ModelServer {
 
   protected async reply(heard: Heard, res: ServerResponse): Promise<Answer | null> {
     const call = `${heard.method} ${heard.path}`;
-    const model = String(heard.body['model'] ?? this.models[0]);
+    const model = heard.body.model ?? this.models[0] ?? '';
     if (['GET /slots', 'GET /metrics', 'POST /completion', 'POST /v1/chat/completions'].includes(call))
       await this.#wake(model);
     switch (call) {

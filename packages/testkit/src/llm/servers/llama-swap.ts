@@ -28,7 +28,7 @@ export class LlamaSwapServer extends ModelServer {
       case 'GET /v1/models':
         return this.list('llama-swap');
       case 'POST /v1/chat/completions':
-        await this.#start(String(heard.body['model']));
+        await this.#start(heard.body.model ?? '');
         return await this.generate(heard, res);
       default:
         return NOT_FOUND;

@@ -7,15 +7,14 @@ export class LmStudioServer extends ModelServer {
   #count = 0;
 
   protected async reply(heard: Heard, res: ServerResponse): Promise<Answer | null> {
-    const { model, instance_id } = heard.body;
+    const { model = '', instance_id: id = '' } = heard.body;
     switch (`${heard.method} ${heard.path}`) {
       case 'GET /api/v1/models':
         return { json: { models: this.models.map((key) => this.#told(key)) } };
       case 'POST /api/v1/models/load':
         await pause(this.options.loadMs);
-        return this.#loadInstance(String(model));
+        return this.#loadInstance(model);
       case 'POST /api/v1/models/unload': {
-        const id = String(instance_id);
         if (!this.loaded.has(id)) return { status: 404, json: { error: { message: 'no such instance' } } };
         void pause(this.options.unloadMs).then(() => this.unload(id));
         return { json: { instance_id: id } };
@@ -23,7 +22,7 @@ export class LmStudioServer extends ModelServer {
       case 'GET /v1/models':
         return this.list('organization_owner');
       case 'POST /v1/chat/completions':
-        if (this.instancesOf(String(model)).length === 0) this.#loadInstance(String(model));
+        if (this.instancesOf(model).length === 0) this.#loadInstance(model);
         return await this.generate(heard, res);
       default:
         return { json: { error: `Unexpected endpoint or method. (${heard.method} ${heard.path})` } };

@@ -7,7 +7,7 @@ export class LocalAiServer extends ModelServer {
   isOld = false;
 
   protected async reply(heard: Heard, res: ServerResponse): Promise<Answer | null> {
-    const model = String(heard.body['model']);
+    const { model = '' } = heard.body;
     const loaded_models = [...this.loaded.keys()].map((id) => ({ id }));
     switch (`${heard.method} ${heard.path}`) {
       case 'GET /system':

@@ -20,10 +20,19 @@ export interface ModelServerOptions {
   readonly apiKey?: string;
 }
 
+/** What of their bodies the fixtures understand. */
+export interface Asked {
+  readonly model?: string;
+  readonly keep_alive?: number;
+  readonly instance_id?: string;
+  readonly method?: string;
+  readonly wait_ms?: number;
+}
+
 export interface Heard {
   readonly method: string;
   readonly path: string;
-  readonly body: Record<string, unknown>;
+  readonly body: Asked;
 }
 
 const MIB = 1024 ** 2;
@@ -80,12 +89,12 @@ export abstract class ModelServer extends ReturningServer {
 
   /** In the manner of OpenAI; `wait_ms` in the body is how long it takes. */
   protected async generate({ path, body }: Heard, res: ServerResponse): Promise<Answer | null> {
-    const model = String(body['model'] ?? this.models[0]);
+    const model = body.model ?? this.models[0] ?? '';
     const open = this.#open.get(model) ?? new Set();
     this.#open.set(model, open.add(res));
     this.#count(model, 1);
     try {
-      await pause(Number(body['wait_ms'] ?? 0));
+      await pause(body.wait_ms ?? 0);
     } finally {
       open.delete(res);
       this.#count(model, -1);
@@ -163,8 +172,8 @@ function pour(res: ServerResponse): void {
   if (!res.destroyed) res.once('drain', () => pour(res));
 }
 
-async function bodyOf(req: IncomingMessage): Promise<Record<string, unknown>> {
+async function bodyOf(req: IncomingMessage): Promise<Asked> {
   const chunks: Buffer[] = [];
   for await (const chunk of req) chunks.push(chunk as Buffer);
-  return chunks.length === 0 ? {} : (JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>);
+  return chunks.length === 0 ? {} : (JSON.parse(Buffer.concat(chunks).toString()) as Asked);
 }

@@ -1,6 +1,6 @@
 // Ollama as documented: it loads when it is asked something, answers an unload at once, and unloads when requests are over.
 import type { ServerResponse } from 'node:http';
-import { type Answer, type Heard, ModelServer, NOT_FOUND, pause } from './model-server.ts';
+import { type Answer, type Asked, type Heard, ModelServer, NOT_FOUND, pause } from './model-server.ts';
 
 export class OllamaServer extends ModelServer {
   protected async reply(heard: Heard, res: ServerResponse): Promise<Answer | null> {
@@ -18,7 +18,7 @@ export class OllamaServer extends ModelServer {
       case 'POST /api/generate':
         return await this.#generate(heard.body);
       case 'POST /v1/chat/completions': {
-        this.load(String(heard.body['model']));
+        this.load(heard.body.model ?? '');
         return await this.generate(heard, res);
       }
       case 'GET /v1/models':
@@ -28,8 +28,7 @@ export class OllamaServer extends ModelServer {
     }
   }
 
-  async #generate({ model, keep_alive }: Record<string, unknown>): Promise<Answer> {
-    const name = String(model);
+  async #generate({ model: name = '', keep_alive }: Asked): Promise<Answer> {
     if (!this.models.includes(name))
       return { status: 404, json: { error: `model '${name}' not found, try pulling it first` } };
     if (keep_alive === 0) {

@@ -1,20 +1,29 @@
 // vLLM as documented: one model, there from the start; it sleeps where it was started for that. `abort` cuts requests off,
 // `wait` waits for them.
 import type { ServerResponse } from 'node:http';
-import { type Answer, type Heard, ModelServer, NOT_FOUND } from './model-server.ts';
+import { type Answer, type Heard, ModelServer, type ModelServerOptions, NOT_FOUND } from './model-server.ts';
 
 const ENDS = { text: '' } as const;
+
+export interface VllmOptions extends ModelServerOptions {
+  /** false: --enable-sleep-mode was left out: it says that it sleeps, and keeps all that it has. */
+  readonly frees?: boolean;
+}
 
 export class VllmServer extends ModelServer {
   /** VLLM_SERVER_DEV_MODE. */
   isDevMode = true;
-  /** Whether --enable-sleep-mode was left out: it says that it sleeps, and keeps all it has. */
-  frees = true;
   level: 0 | 1 | 2 = 0;
   /** Level 1 whatever is asked for. */
   onlyLevel1 = false;
   readonly #awake = new Set(['weights', 'kv_cache']);
+  readonly #frees: boolean;
   #hasWeights = true;
+
+  constructor({ frees = true, ...options }: VllmOptions = {}) {
+    super(options);
+    this.#frees = frees;
+  }
 
   override async start(port?: number): Promise<void> {
     this.load(this.models[0] ?? '');
@@ -41,7 +50,7 @@ export class VllmServer extends ModelServer {
       case 'POST /wake_up':
         return this.#wake(url.searchParams.getAll('tags'));
       case 'POST /collective_rpc':
-        if (heard.body['method'] !== 'reload_weights' || !this.#awake.has('weights'))
+        if (heard.body.method !== 'reload_weights' || !this.#awake.has('weights'))
           return { status: 500, json: { error: 'the weights have no room' } };
         this.#hasWeights = true;
         return { json: { results: [null] } };
@@ -61,7 +70,7 @@ export class VllmServer extends ModelServer {
     this.#awake.clear();
     if (this.level === 2) {
       this.#hasWeights = false;
-      if (this.frees) this.unload(model);
+      if (this.#frees) this.unload(model);
     }
     return ENDS;
   }
