@@ -155,6 +155,12 @@ test('llama-server as a router: sleepers are unloaded and woken, a process that 
   server.asleep.add('small');
   await engine.release('unload', never);
   assert.equal(server.loaded.size, 0);
+  server.fetched.set('large', 'downloading');
+  assert.equal(
+    (await engine.look(never)).state,
+    'unloaded',
+    'what is on its way to the disk is not in memory',
+  );
   server.dying.add('large');
   await assert.rejects(engine.bring(never, 'large'), /large.* ended with exit code 1/);
 });

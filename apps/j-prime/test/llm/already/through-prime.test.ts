@@ -3,19 +3,21 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { PrimeResources, Problem } from '@jarvis/contracts';
 import { readConfig, silentLogger, systemClock, systemRandom } from '@jarvis/runtime';
-import { afterwards, exited, type MODEL_SERVERS, until, type VllmOptions } from '@jarvis/testkit';
+import {
+  afterwards,
+  exited,
+  MODEL_SERVER_PROGRAM,
+  type MODEL_SERVERS,
+  until,
+  type VllmOptions,
+} from '@jarvis/testkit';
 import { createLlmEngine } from '../../../src/llm/choose.ts';
 import { FixtureCore } from '../../fixture-core.ts';
 import { makeWorld, type RunningPrime, startPrime } from '../../harness.ts';
 import { post, roomMade } from '../../llm-world.ts';
 
-const PROGRAM = fileURLToPath(import.meta.resolve('@jarvis/testkit')).replace(
-  /index\.ts$/,
-  'llm/servers/program.ts',
-);
 const MIB = 1024 ** 2;
 const MODEL_MIB = 150;
 /** Whether it is in use or not. */
@@ -33,7 +35,12 @@ async function startBehind(
   kind: keyof typeof MODEL_SERVERS,
   options: VllmOptions = {},
 ): Promise<Behind> {
-  const args = ['--expose-gc', PROGRAM, kind, JSON.stringify({ memoryMb: MODEL_MIB, ...options })];
+  const args = [
+    '--expose-gc',
+    MODEL_SERVER_PROGRAM,
+    kind,
+    JSON.stringify({ memoryMb: MODEL_MIB, ...options }),
+  ];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   afterwards(t, async () => {
     child.kill('SIGKILL');

@@ -1,4 +1,5 @@
 // A fixture of each kind of model server that J-Prime can stand in front of, by its kind.
+import { fileURLToPath } from 'node:url';
 import { LlamaServer } from './llama-server.ts';
 import { LlamaSwapServer } from './llama-swap.ts';
 import { LmStudioServer } from './lm-studio.ts';
@@ -10,6 +11,9 @@ import { type VllmOptions, VllmServer } from './vllm.ts';
 export { LlamaServer, LlamaSwapServer, LmStudioServer, LocalAiServer, OllamaServer, VllmServer };
 export type { VllmOptions } from './vllm.ts';
 export type { ModelServer, ModelServerOptions, ServerManner } from './model-server.ts';
+
+/** `KIND OPTIONS`, as JSON; prints its address when it listens. */
+export const MODEL_SERVER_PROGRAM = fileURLToPath(new URL('./program.ts', import.meta.url));
 
 /** Those that can give memory back; a llama-server does so only as a router. */
 export const MODEL_SERVERS = {

@@ -17,6 +17,8 @@ export class LlamaServer extends ModelServer {
   readonly asleep = new Set<string>();
   /** Its processes end while they load. */
   readonly dying = new Set<string>();
+  /** On the disk, or on their way there: in its list, and not in memory. */
+  readonly fetched = new Map<string, 'downloading' | 'downloaded'>();
   readonly #isRouter: boolean;
   readonly #states = new Map<string, string>();
   readonly #failed = new Set<string>();
@@ -67,7 +69,11 @@ export class LlamaServer extends ModelServer {
 
   #routed(): Answer {
     const data = this.models.map((id) => {
-      const there = this.asleep.has(id) ? 'sleeping' : this.loaded.has(id) ? 'loaded' : 'unloaded';
+      const there = this.asleep.has(id)
+        ? 'sleeping'
+        : this.loaded.has(id)
+          ? 'loaded'
+          : (this.fetched.get(id) ?? 'unloaded');
       const value = this.#states.get(id) ?? there;
       return { id, status: { value, ...(this.#failed.has(id) ? { failed: true, exit_code: 1 } : {}) } };
     });

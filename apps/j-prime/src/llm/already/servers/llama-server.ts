@@ -24,6 +24,8 @@ const routedSchema = z.object({
     }),
   ),
 });
+/** Others lie on the disk (`unloaded`, `downloaded`), or are on their way there (`downloading`). */
+const IN_MEMORY: ReadonlySet<string> = new Set(['loading', 'loaded', 'sleeping']);
 /** A sleeper is woken by any work; this is the least of it. */
 const NOTHING = { prompt: ' ', n_predict: 0 };
 const CANNOT =
@@ -77,21 +79,13 @@ async function lookAtOne(calls: Calls, asleep: boolean, signal: AbortSignal): Pr
 }
 
 function lookAtRouter({ data }: z.infer<typeof routedSchema>): Sight {
-  const there = data.filter(({ status }) => status.value !== 'unloaded');
+  const there = data.filter(({ status }) => IN_MEMORY.has(status.value));
   const has = (value: string): boolean => there.some(({ status }) => status.value === value);
   const told = there.map(({ id, status }) => `${id} (${status.value})`).join(', ');
   const failed = data.filter(({ status }) => status.failed).map(({ id }) => id);
   const hint = failed.length === 0 ? '' : `; could not load ${failed.join(', ')}`;
   return {
-    state: has('loaded')
-      ? 'ready'
-      : has('loading')
-        ? 'loading'
-        : has('sleeping')
-          ? 'asleep'
-          : there.length > 0
-            ? 'loading'
-            : 'unloaded',
+    state: has('loaded') ? 'ready' : has('loading') ? 'loading' : has('sleeping') ? 'asleep' : 'unloaded',
     listed: data.map(({ id }) => id),
     loaded: there.map(({ id }) => id),
     running: null,
