@@ -25,11 +25,14 @@ export interface CallsOptions {
   readonly apiKey: string | null;
   /** How long a look may wait for an answer; what loads or unloads has only its signal. */
   readonly lookLimitMs?: number;
+  /** How long an event is waited for that is sent at once or never. */
+  readonly eventLimitMs?: number;
   readonly answerBytesMax?: number;
   readonly fetch?: typeof fetch;
 }
 
 const LOOK_LIMIT_MS = 2_000;
+const EVENT_LIMIT_MS = 500;
 /** The metrics of a busy vLLM take some 100 kB, a list of a thousand models as much. */
 const ANSWER_BYTES_MAX = 4 * 1024 ** 2;
 /** Of an answer that is no success, told to a person. */
@@ -48,6 +51,7 @@ export class Calls {
   readonly baseUrl: string;
   readonly #apiKey: string | null;
   readonly #lookLimitMs: number;
+  readonly #eventLimitMs: number;
   readonly #answerBytesMax: number;
   readonly #fetch: typeof fetch;
 
@@ -55,6 +59,7 @@ export class Calls {
     this.baseUrl = options.baseUrl;
     this.#apiKey = options.apiKey;
     this.#lookLimitMs = options.lookLimitMs ?? LOOK_LIMIT_MS;
+    this.#eventLimitMs = options.eventLimitMs ?? EVENT_LIMIT_MS;
     this.#answerBytesMax = options.answerBytesMax ?? ANSWER_BYTES_MAX;
     this.#fetch = options.fetch ?? globalThis.fetch;
   }
@@ -83,7 +88,7 @@ export class Calls {
   async find<T>(path: string, find: (event: string) => T | null, signal: AbortSignal): Promise<T | null> {
     const over = new AbortController();
     try {
-      const wait = AbortSignal.any([over.signal, signal, AbortSignal.timeout(this.#lookLimitMs)]);
+      const wait = AbortSignal.any([over.signal, signal, AbortSignal.timeout(this.#eventLimitMs)]);
       const response = await this.#send({ method: 'GET', path, limitMs: null, signal: wait });
       if (response.status !== 200) return null;
       let text = '';

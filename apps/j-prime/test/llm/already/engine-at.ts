@@ -29,6 +29,6 @@ export function engineAt(
     clock: systemClock,
     logger: silentLogger(),
     ...options,
-    calls: { lookLimitMs: LOOK_LIMIT_MS, ...options.calls },
+    calls: { lookLimitMs: LOOK_LIMIT_MS, eventLimitMs: LOOK_LIMIT_MS, ...options.calls },
   });
 }

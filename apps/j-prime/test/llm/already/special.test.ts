@@ -56,6 +56,9 @@ test('llama-swap: requests of others are seen where it tells, and an old one is 
   const answer = ask(server.url, { model: 'small', wait_ms: 400 });
   await until('the request to be seen', async () => (await engine.look(never)).running === 1);
   await (await answer).text();
+  server.tellsInflight = false;
+  const hasty = await engineAt(server, null, { calls: { eventLimitMs: 50 } });
+  assert.equal((await hasty.look(never)).running, null, 'an event that does not come is not waited for');
   server.isOld = true;
   assert.equal((await engine.look(never)).running, null);
   await engine.release('unload', never);

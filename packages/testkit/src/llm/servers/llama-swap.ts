@@ -6,6 +6,8 @@ import { type Answer, type Heard, ModelServer, NOT_FOUND, pause } from './model-
 export class LlamaSwapServer extends ModelServer {
   /** Before v161 and v235. */
   isOld = false;
+  /** From v161 to v234 its events tell nothing of requests. */
+  tellsInflight = true;
   readonly #states = new Map<string, 'starting' | 'stopping'>();
 
   protected async reply(heard: Heard, res: ServerResponse): Promise<Answer | null> {
@@ -67,7 +69,8 @@ export class LlamaSwapServer extends ModelServer {
     const send = (type: string, data: object): boolean =>
       res.write(`event:message\ndata:${JSON.stringify({ type, data: JSON.stringify(data) })}\n\n`);
     send('logData', { source: 'proxy', data: 'some lines' });
-    send('inflight', { total: [...this.running.values()].reduce((sum, n) => sum + n, 0) });
+    if (this.tellsInflight)
+      send('inflight', { total: [...this.running.values()].reduce((sum, n) => sum + n, 0) });
     return null;
   }
 }
