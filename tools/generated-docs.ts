@@ -65,7 +65,6 @@ function meaningOf(v: Variable<unknown>): string {
   const notes = [
     v.default === null && v.unit !== undefined ? ` (${v.unit})` : '',
     v.secret === true ? ' (secret: never printed)' : '',
-    v.notYet === undefined ? '' : `. ${v.notYet}`,
   ];
   return v.meaning + notes.join('');
 }

@@ -12,6 +12,7 @@ const engine: LlmEngine = {
   ways: [],
   cannot: 'it is not ours',
   apiKey: null,
+  startsWhatIsAway: false,
   baseUrl: () => url,
   look: async (): Promise<EngineLook> => {
     const isThere = await fetch(`${url}/v1/models`).then(

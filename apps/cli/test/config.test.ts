@@ -11,7 +11,7 @@ const MISTAKES = {
   JARVIS_PORT: 'abc',
   ROLLOUT_ALPHA: '9',
   JPRIME_FOO: '1',
-  JPRIME_LLM_URL: 'http://localhost:1',
+  JPRIME_LLM_KIND: 'ollama',
 };
 
 for (const args of [['up'], ['down'], ['status'], ['logs'], ['train', 'nlu'], ['config']])

@@ -20,6 +20,7 @@ class ScriptedEngine implements LlmEngine {
   readonly ways: readonly ReleaseWay[] = ['sleep', 'stop'];
   readonly cannot = null;
   readonly apiKey = null;
+  readonly startsWhatIsAway = true;
   state: EngineState = 'unloaded';
   running: number | null = 0;
   /** Held back until it is resolved. */

@@ -2,6 +2,7 @@
 // meaning. docs/configuration.md and `jarvis config` are made from it; runtime reads the environment through it.
 import { z } from 'zod';
 import { NEGOTIATION_POLICIES } from './resources.ts';
+import { LLM_SERVER_KINDS } from './serving.ts';
 import {
   cron,
   dayWindow,
@@ -19,8 +20,6 @@ import {
   type Variable,
   whole,
 } from './variable.ts';
-
-const LATER_LLM = 'An LLM server that is there already is not managed yet';
 
 export const ENVIRONMENT = {
   JARVIS_HOME: variable('where', 'Folder of all state', text, {
@@ -392,12 +391,23 @@ export const ENVIRONMENT = {
     default: null,
     defaultMeans: 'none',
   }),
-  JPRIME_LLM_URL: variable('llm', 'An LLM server that is there already', text, {
+  JPRIME_LLM_URL: variable(
+    'llm',
+    'An LLM server that is there already, such as http://127.0.0.1:11434; J-Prime starts and ends no process of it',
+    url,
+    { default: null, defaultMeans: 'none' },
+  ),
+  JPRIME_LLM_KIND: variable(
+    'llm',
+    `What the server at JPRIME_LLM_URL is: ${LLM_SERVER_KINDS.join(', ')}`,
+    z.enum(LLM_SERVER_KINDS, { error: `has to be one of ${LLM_SERVER_KINDS.join(', ')}` }),
+    { default: null, defaultMeans: 'what its answers say' },
+  ),
+  JPRIME_LLM_API_KEY: variable('llm', 'Bearer key that the server at JPRIME_LLM_URL asks for', text, {
     default: null,
-    notYet: LATER_LLM,
+    defaultMeans: 'none is sent',
+    secret: true,
   }),
-  JPRIME_LLM_KIND: variable('llm', 'What that server is', text, { default: null, notYet: LATER_LLM }),
-
   JPRIME_LLM_WAIT: variable(
     'llm',
     'How long a request is held up while the LLM gets its memory and is loaded',

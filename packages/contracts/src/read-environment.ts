@@ -37,10 +37,6 @@ export function readEnvironment(
     sources[name] = raw === undefined ? 'default' : fromEnvironment === undefined ? '.env' : 'environment';
     values[name] = entry.default;
     if (raw === undefined) continue;
-    if (entry.notYet !== undefined) {
-      problems.push(`${name}: ${entry.notYet}`);
-      continue;
-    }
     const parsed = entry.parse.safeParse(raw.trim());
     if (parsed.success) values[name] = parsed.data;
     else

@@ -6,6 +6,17 @@ import { modelTypeSchema } from './kinds.ts';
 import { LLM_STATES, SERVED_VERSION_STATES } from './lifecycles.ts';
 import { NEGOTIATION_POLICIES } from './resources.ts';
 
+/** LLM servers that J-Prime can stand in front of: how each is seen, unloaded and brought back differs. */
+export const LLM_SERVER_KINDS = [
+  'ollama',
+  'llama-swap',
+  'vllm',
+  'llama-server',
+  'lm-studio',
+  'localai',
+] as const;
+export type LlmServerKind = (typeof LLM_SERVER_KINDS)[number];
+
 export const predictRequestSchema = z.object({
   input: z.record(z.string(), z.unknown()),
   session_id: sessionIdSchema.optional(),

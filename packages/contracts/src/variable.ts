@@ -10,8 +10,6 @@ export interface Variable<T, D extends T | null = T | null> {
   readonly unit?: string;
   readonly group: Group;
   readonly secret?: true;
-  /** Set where the catalogue knows the name but this version cannot do it: setting it is an error, never ignored. */
-  readonly notYet?: string;
 }
 
 export const GROUPS = [

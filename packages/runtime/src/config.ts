@@ -142,6 +142,26 @@ function contradictions(env: Environment, wrong: ReadonlySet<string>): string[] 
   const ports = names.map((name) => env[name]);
   if (new Set(ports).size < ports.length)
     problems.push(`${names.join(', ')}: ${ports.join(', ')} have to differ`);
+  return [...problems, ...llmContradictions(env, wrong)];
+}
+
+/** One of them says where the LLM comes from. */
+const LLM_SOURCES = ['JPRIME_LLM_COMMAND', 'JPRIME_LLM_MODEL', 'JPRIME_LLM_URL'] as const;
+/** These speak of the server at JPRIME_LLM_URL. */
+const OF_LLM_URL = ['JPRIME_LLM_KIND', 'JPRIME_LLM_API_KEY'] as const;
+
+function llmContradictions(env: Environment, wrong: ReadonlySet<string>): string[] {
+  const problems: string[] = [];
+  const chosen = LLM_SOURCES.filter((name) => env[name] !== null || wrong.has(name));
+  if (chosen.length > 1)
+    problems.push(`${chosen.join(', ')}: only one of them may be set, for J-Prime has one LLM server`);
+  const { JPRIME_LLM_URL: url } = env;
+  if (url === null && !wrong.has('JPRIME_LLM_URL'))
+    for (const name of OF_LLM_URL)
+      if (env[name] !== null)
+        problems.push(`${name}: speaks of the server at JPRIME_LLM_URL, which is not set`);
+  if (url !== null && (new URL(url).username !== '' || new URL(url).password !== ''))
+    problems.push('JPRIME_LLM_URL: must hold no name and password; JPRIME_LLM_API_KEY is for the key');
   return problems;
 }
 

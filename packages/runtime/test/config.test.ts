@@ -118,8 +118,28 @@ test('a misspelt variable of ours is a problem, one of somebody else is not', as
   ]);
 });
 
-test('a variable that this version cannot honour is refused, never ignored', () => {
-  assert.match(problems({ JPRIME_LLM_URL: 'http://h' })[0] ?? '', /^JPRIME_LLM_URL: .*not managed yet/);
+test('there is one LLM server, and what speaks of one that is there needs its address', () => {
+  const url = { JPRIME_LLM_URL: 'http://127.0.0.1:11434' };
+  for (const good of [{}, url, { ...url, JPRIME_LLM_KIND: 'vllm', JPRIME_LLM_API_KEY: 'k' }])
+    assert.deepEqual(problems(good), []);
+  const two = { JPRIME_LLM_COMMAND: 'serve', JPRIME_LLM_MODEL: 'a.gguf' };
+  assert.deepEqual(problems(two), [
+    'JPRIME_LLM_COMMAND, JPRIME_LLM_MODEL: only one of them may be set, for J-Prime has one LLM server',
+  ]);
+  assert.match(
+    problems({ ...two, ...url })[0] ?? '',
+    /^JPRIME_LLM_COMMAND, JPRIME_LLM_MODEL, JPRIME_LLM_URL: /,
+  );
+  // One that is wrong in itself was meant to be set all the same.
+  assert.equal(problems({ ...two, JPRIME_LLM_URL: 'no address' }).length, 2);
+  for (const alone of ['JPRIME_LLM_KIND', 'JPRIME_LLM_API_KEY'] as const)
+    assert.deepEqual(problems({ [alone]: 'ollama' }), [
+      `${alone}: speaks of the server at JPRIME_LLM_URL, which is not set`,
+    ]);
+  assert.match(problems({ ...url, JPRIME_LLM_KIND: 'gpt' }).join(), /has to be one of ollama, llama-swap/);
+  const told = problems({ JPRIME_LLM_URL: 'http://me:hunter2@h' });
+  assert.equal(told.length, 1);
+  assert.ok(!told.join().includes('hunter2'));
 });
 
 test('the database is SQLite unless a Postgres URL is given; its schemas are one for each service', () => {

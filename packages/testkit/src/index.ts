@@ -4,6 +4,7 @@ export * from './afterwards.ts';
 export * from './exited.ts';
 export * from './free-ports.ts';
 export * from './llm/command.ts';
+export * from './llm/servers/index.ts';
 export * from './llm/tiny-gguf.ts';
 export * from './machine.ts';
 export * from './manual-clock.ts';

@@ -10,8 +10,8 @@ export abstract class ReturningServer {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Starts, or comes back on the port that it had. */
-  async start(): Promise<void> {
+  /** Starts, or comes back on the port that it had; `port`: that of another one, which has gone. */
+  async start(port = this.#port): Promise<void> {
     const server = createServer((req, res) => {
       this.answer(req, res).catch((error: unknown) => {
         if (res.headersSent) res.destroy();
@@ -23,7 +23,7 @@ export abstract class ReturningServer {
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(this.#port, '127.0.0.1', resolve);
+      server.listen(port, '127.0.0.1', resolve);
     });
     this.#port = (server.address() as AddressInfo).port;
     this.#server = server;

@@ -116,5 +116,17 @@ async function release(request: DrainRequest, parts: DrainParts, before: Held): 
     if (failed === null && freedBytes >= request.wantedBytes) break;
   }
   const told = done.length === 0 ? failures.join('; ') : `gave memory back by ${done.join(', then ')}`;
-  return { freedBytes, left: done.length > 0, reason: `${told}: ${freedBytes} bytes fewer, as measured` };
+  return {
+    freedBytes,
+    left: done.length > 0,
+    reason: `${told}: ${freedBytes} bytes fewer, ${howKnown(before)}`,
+  };
+}
+
+/** Processes that may not be seen, of another user or in a container, are not measured. */
+function howKnown({ bytes, pids }: Held): string {
+  if (pids.length > 0) return 'as measured';
+  return bytes === null
+    ? 'for what it holds can neither be measured nor does it say so'
+    : 'as it says itself';
 }

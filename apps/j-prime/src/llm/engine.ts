@@ -31,6 +31,8 @@ export interface LlmEngine {
   baseUrl(): string | null;
   /** The key that the server asks for; null where it asks for none. */
   readonly apiKey: string | null;
+  /** Whether `bring` starts it where nobody answers; else memory for it is not even asked for. */
+  readonly startsWhatIsAway: boolean;
   /** Never wakes a sleeper, never throws: an error is a state. */
   look(signal: AbortSignal): Promise<EngineLook>;
   /**
@@ -39,10 +41,10 @@ export interface LlmEngine {
    */
   release(way: ReleaseWay, signal: AbortSignal): Promise<void>;
   /**
-   * Loads, wakes or starts; resolves when it answers requests.
+   * Loads, wakes or starts; resolves when it answers requests. `asked`: the `model` that the request for it names.
    * @throws {CodedError} `llm_unavailable`
    */
-  bring(signal: AbortSignal): Promise<void>;
+  bring(signal: AbortSignal, asked?: string | null): Promise<void>;
   /** Roots of the process trees that hold its memory on this machine; empty where that is not known. */
   pids(): Promise<readonly number[]>;
   /** Ends what J-Prime started, and nothing else. */

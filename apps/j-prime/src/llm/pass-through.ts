@@ -6,7 +6,7 @@ import { CodedError } from '@jarvis/contracts';
 import type { HttpServer, Logger } from '@jarvis/runtime';
 import { type Dispatcher, Pool } from 'undici';
 import { headersDown, headersUp } from './headers.ts';
-import { bodyUp } from './request-body.ts';
+import { bodyUp, modelOf } from './request-body.ts';
 import type { LlmServer } from './server.ts';
 import { RUNNING_MAX } from './traffic.ts';
 
@@ -44,7 +44,7 @@ export class PassThrough {
     const client = new Client(reply.raw);
     try {
       const body = await bodyUp(req.raw, bodyLimitBytes);
-      const leave = server.enter() ?? (await server.hold(client.signal));
+      const leave = server.enter() ?? (await server.hold(client.signal, modelOf(body)));
       try {
         await this.#exchange(req, reply, { client, body });
       } finally {

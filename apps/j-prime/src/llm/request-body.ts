@@ -32,6 +32,17 @@ function onePiece(req: IncomingMessage): Promise<Buffer> {
   });
 }
 
+/** Which model a request names; null where it names none, or is too large to be looked through while it waits. */
+export function modelOf(body: Buffer | Readable | null): string | null {
+  if (!Buffer.isBuffer(body)) return null;
+  try {
+    const { model } = (JSON.parse(body.toString('utf8')) ?? {}) as { model?: unknown };
+    return typeof model === 'string' ? model : null;
+  } catch {
+    return null;
+  }
+}
+
 function limiter(limitBytes: number): Transform {
   let bytes = 0;
   return new Transform({

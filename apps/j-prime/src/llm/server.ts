@@ -63,6 +63,8 @@ export class LlmServer {
   #bringing: Promise<void> | null = null;
   /** It is to be loaded whether a request waits for it or not. */
   #restoring = false;
+  /** The `model` of the request that wants it. */
+  #askedModel: string | null = null;
   /** Ends the time for which the lease of what was loaded is kept. */
   #keeping: AbortController | null = null;
   #kept: Promise<void> = Promise.resolve();
@@ -130,12 +132,13 @@ export class LlmServer {
   }
 
   /**
-   * A place among the running requests, when it is ready.
+   * A place among the running requests, when it is ready; `model` is what the request names.
    * @throws {CodedError} `llm_unavailable`, `overloaded`, `service_unavailable`; `signal`'s reason when the client is gone
    */
-  hold(signal: AbortSignal): Promise<Leave> {
+  hold(signal: AbortSignal, model: string | null = null): Promise<Leave> {
     const refusal = this.#refusal();
     if (refusal !== null) return Promise.reject(refusal);
+    if (this.#bringing === null) this.#askedModel = model;
     const leave = this.#demand.hold(
       [
         { ms: GRANT_WAIT_MS, errorOf: () => this.#noGrantYet() },
@@ -151,6 +154,7 @@ export class LlmServer {
   restore(): void {
     const { clock, waitMs } = this.#options;
     this.#restoring = true;
+    if (this.#bringing === null) this.#askedModel = null;
     void clock.sleep(waitMs, this.#stopping.signal).then(() => {
       this.#restoring = false;
       this.#callOffUnwanted();
@@ -273,9 +277,14 @@ export class LlmServer {
   }
 
   async #askAndLoad(why: Why, signal: AbortSignal): Promise<void> {
-    const { memory, needBytes } = this.#options;
+    const { engine, memory, needBytes } = this.#options;
     const look = await this.#look();
     if (look.state === 'ready') return this.#becomeReady('it was there already');
+    if (!engine.startsWhatIsAway && (look.state === 'away' || look.state === 'broken')) {
+      const why = `${engine.name} is ${look.state}: ${look.detail}`;
+      this.#life.tell(why);
+      return this.#demand.refuseAll(unavailable(why, RETRY_AFTER_SECONDS));
+    }
     this.#life.go('asking', `asks for memory, for a ${why}`);
     let grant: Grant;
     try {
@@ -308,7 +317,9 @@ export class LlmServer {
     const { engine, clock, onMeasured } = this.#options;
     const fromMs = clock.monotonic();
     try {
-      await within(LOAD_LIMIT_MS, clock, this.#stopping.signal, (signal) => engine.bring(signal));
+      await within(LOAD_LIMIT_MS, clock, this.#stopping.signal, (signal) =>
+        engine.bring(signal, this.#askedModel),
+      );
     } catch (error) {
       this.#break((error as Error).message);
       return;

@@ -31,6 +31,7 @@ export class FixtureEngine implements LlmEngine {
   readonly ways: readonly ReleaseWay[];
   readonly cannot: string | null;
   readonly apiKey: string | null;
+  readonly startsWhatIsAway = true;
   readonly url: string;
   /** Set, the next loads fail with it. */
   failsWith: string | null = null;

@@ -101,6 +101,7 @@ class CommandEngine implements LlmEngine {
   readonly ways: readonly ReleaseWay[] = ['stop'];
   readonly cannot = null;
   readonly apiKey = null;
+  readonly startsWhatIsAway = true;
   readonly #options: CommandEngineOptions;
   readonly #limits: EngineLimits;
   readonly #words: readonly string[];
