@@ -20,7 +20,7 @@ export interface MemoryTruthOptions {
 
 export class MemoryTruth {
   readonly #options: MemoryTruthOptions;
-  #history: { atMs: number; bytes: number }[] = [];
+  #history: { atMs: number; bytes: number }[] = [{ atMs: 0, bytes: 0 }];
 
   constructor(options: MemoryTruthOptions) {
     this.#options = options;

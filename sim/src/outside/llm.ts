@@ -4,7 +4,6 @@
 //
 // Its memory is a process's of its own: as J-Prime's child it ends with J-Prime, else it lives on and is found again.
 import { CodedError, type LeaseState } from '@jarvis/contracts';
-import type { HoldingCalls } from '../core/holding-calls.ts';
 import type { Chance } from '../kernel/chance.ts';
 import type { EventLoop } from '../kernel/event-loop.ts';
 import type { Journal } from '../kernel/journal.ts';
@@ -34,6 +33,15 @@ const IN_PART_SHARE = 0.4;
 const FALL_STEPS = 4;
 const FALL_MS_MAX = 40_000;
 
+/** JARVIS Core, as J-Prime calls it. */
+export interface LeaseCalls {
+  readonly core: { readonly process: SimProcess };
+  requestServing(needBytes: number): string;
+  leaseState(leaseId: string): LeaseState;
+  renewLease(leaseId: string): 'held' | 'reclaimed';
+  releaseLease(leaseId: string): true;
+}
+
 export interface LlmOptions {
   readonly scenario: Scenario;
   readonly loop: EventLoop;
@@ -43,7 +51,7 @@ export interface LlmOptions {
   readonly machine: Machine;
   /** J-Prime's. */
   readonly process: SimProcess;
-  readonly core: () => HoldingCalls;
+  readonly core: () => LeaseCalls;
   readonly isLent: () => boolean;
   readonly isQuiet: () => boolean;
   readonly onCrash: (when: string) => void;
@@ -299,7 +307,7 @@ export class Llm {
     again(RELEASE_TRIES_MAX);
   }
 
-  #call<A>(what: string, serve: (core: HoldingCalls) => A, done: (answer: A | CodedError) => void): void {
+  #call<A>(what: string, serve: (core: LeaseCalls) => A, done: (answer: A | CodedError) => void): void {
     const { network, process } = this.#options;
     const core = this.#options.core();
     network.call<A>({
