@@ -1,5 +1,6 @@
 // The simulated world put together: one machine, three services, trainers, a network, and somebody who watches it all.
-import { CodedError } from '@jarvis/contracts';
+import { CodedError, LLM_HOLDER } from '@jarvis/contracts';
+import { holdOf, type MachineUse, type Pause, type TrainingHold } from '@jarvis/policy';
 import { Invariants } from './checks/invariants.ts';
 import { MemoryTruth } from './checks/memory-truth.ts';
 import { Core } from './core/core.ts';
@@ -10,7 +11,9 @@ import { Journal } from './kernel/journal.ts';
 import { Network } from './kernel/network.ts';
 import { SimProcess } from './kernel/process.ts';
 import { Machine } from './outside/machine.ts';
+import { LLM_OWNER } from './outside/llm.ts';
 import { Prime } from './outside/prime.ts';
+import { TrueNeeds } from './outside/true-needs.ts';
 import { Reactor } from './reactor/reactor.ts';
 import type { RunRow } from './reactor/tables.ts';
 import { Trainer } from './reactor/trainer.ts';
@@ -45,9 +48,13 @@ export class World {
   /** Faults are over: everything that is asked for works. */
   quiet = false;
   wallJumps = 0;
+  /** What a person said, and whether somebody is at the machine. */
+  pause: Pause | null = null;
+  use: MachineUse | null = null;
   #wallOffsetMs = START_OF_TIME_MS;
   #pid = 1_000;
   readonly #chance: Chance;
+  readonly #trueNeeds: TrueNeeds;
 
   constructor(scenario: Scenario, print?: (line: string) => void) {
     const { loop } = this;
@@ -60,12 +67,17 @@ export class World {
     this.machine = new Machine({
       physicalBytes: scenario.budgetBytes * PHYSICAL_SHARE,
       budgetBytes: scenario.budgetBytes,
+      onShort: () => this.#memoryIsShort(),
       onOutOfMemory: (owner) => this.#killForMemory(owner),
-      onChange: () => this.memory.changed(),
+      onChange: () => {
+        this.memory.changed();
+        this.#oursFits();
+      },
     });
     const { machine, network, trainers } = this;
     const wall = (): number => this.wall();
-    this.memory = new MemoryTruth({ scenario, loop, machine, trainerBytes: () => this.#trainerBytes() });
+    this.memory = new MemoryTruth({ scenario, loop, machine, holderBytes: () => this.#holderBytes() });
+    this.#trueNeeds = new TrueNeeds({ chance, journal });
     this.invariants = new Invariants({
       scenario,
       loop,
@@ -74,12 +86,23 @@ export class World {
       wall,
       trainers,
       memory: this.memory,
+      hold: () => this.hold(),
     });
-    this.prime = new Prime({ scenario, loop, chance, journal, machine });
+    this.prime = new Prime({
+      scenario,
+      loop,
+      chance,
+      journal,
+      machine,
+      network,
+      core: () => this.calls,
+      onCrash: (when) => this.crashPrime(when),
+    });
     const shared = { scenario, loop, network, chance, journal, machine, wall };
     this.core = new Core({
       ...shared,
       prime: this.prime,
+      hold: () => this.hold(),
       reactor: () => this.reactor,
       onCommit: (moves) => this.invariants.onCoreCommit(moves),
       onTrouble: (error) => this.invariants.broken('coordinator', String(error)),
@@ -110,6 +133,13 @@ export class World {
     this.invariants.disturbedAtMs = this.loop.nowMs;
   }
 
+  /** Why nobody trains now, by the real rules. */
+  hold(): TrainingHold | null {
+    const { pause, use } = this;
+    const facts = { nowMs: this.wall(), pause, window: null, minuteOfDay: 0, use };
+    return holdOf(facts, { loadMax: null, trainsOnBattery: false });
+  }
+
   begin(): void {
     this.network.mishap = this.scenario.mishap;
     this.client.start();
@@ -132,9 +162,9 @@ export class World {
     this.#restart(() => !this.reactor.process.up && this.reactor.boot());
   }
 
-  crashPrime(): void {
+  crashPrime(when: string): void {
     if (!this.prime.process.up) return;
-    this.journal.fault('J-Prime killed', '');
+    this.journal.fault(`J-Prime killed ${when}`, '');
     this.prime.kill();
     this.#restart(() => !this.prime.process.up && this.prime.boot());
   }
@@ -155,6 +185,7 @@ export class World {
     this.invariants.onSpawn(run);
     const job = reactor.ground.tables.jobs.get(run.jobId);
     if (job === undefined) throw new Error('a run has a job');
+    const given = this.core.tables.jobs.get(run.jobId)?.needGiven ?? true;
     if (!this.quiet && chance.happens(TRAINER_NOT_STARTED_SHARE)) {
       journal.fault('trainer not started', run.jobId);
       return null;
@@ -166,7 +197,8 @@ export class World {
       plan: {
         epochs: job.epochs,
         epochMs: chance.between(EPOCH_MS_MIN, EPOCH_MS_MAX),
-        needBytes: run.needBytes,
+        limitBytes: run.needBytes,
+        trueBytes: this.#trueNeeds.bytesOf(run, { given, modelType: job.modelType }),
         orphanGraceMs: scenario.orphanGraceMs,
       },
       loop,
@@ -191,13 +223,40 @@ export class World {
 
   #killForMemory(owner: string): void {
     const trainer = this.trainers.get(Number(owner.split(' ')[1]));
-    if (trainer === undefined) return;
+    if (trainer === undefined) {
+      const servers = this.prime.smallBytes + this.prime.llm.bytes;
+      return this.invariants.broken(
+        'no server killed',
+        `the kernel kills ${owner}, the servers hold ${servers}`,
+      );
+    }
     this.journal.fault('out of memory', `the kernel kills ${owner}`);
     trainer.kill();
   }
 
-  #trainerBytes(): ReadonlyMap<string, number> {
+  /** More than all others have is for others to answer for: then memory ran out because of somebody else. */
+  #memoryIsShort(): void {
+    const { machine, scenario, invariants } = this;
+    this.journal.fault('machine out of memory', `${machine.outsideBytes()} bytes are held from outside`);
+    if (machine.outsideBytes() === 0)
+      invariants.broken(
+        'I2 physical memory',
+        `${machine.usedBytes()} of ${scenario.budgetBytes} bytes are ours`,
+      );
+  }
+
+  /** Whatever was promised: what is ours never is more than the budget. */
+  #oursFits(): void {
+    const { machine, scenario, invariants } = this;
+    const ours = machine.usedBytes() - machine.outsideBytes();
+    if (ours > scenario.budgetBytes)
+      invariants.broken('I2 ours', `what is ours holds ${ours} bytes, the budget is ${scenario.budgetBytes}`);
+  }
+
+  #holderBytes(): ReadonlyMap<string, number> {
     const bytes = new Map<string, number>();
+    const llm = this.machine.bytesOf(LLM_OWNER);
+    if (llm > 0) bytes.set(LLM_HOLDER, llm);
     for (const { pid, folder } of this.liveTrainers())
       bytes.set(folder.jobId, (bytes.get(folder.jobId) ?? 0) + this.machine.bytesOf(`trainer ${pid}`));
     return bytes;

@@ -61,6 +61,20 @@ test('one that was stopped in time likewise, and spends none', async (t) => {
   assert.equal((await s.job(jobId))?.attempt, 1, 'the first was given back');
 });
 
+test('stopped in time twice it is given more twice, though its own attempt is the first both times', async (t) => {
+  const s = await setUp(t);
+  await s.ready();
+  const jobId = await training(s);
+  const pressed = { cause: 'memory_pressure', peak_ram_bytes: GB };
+  await tell(s, jobId, 1, 'preempted', { ...pressed, attempt: 1 });
+  await s.ready();
+  s.coordinator.post({ type: 'run_started', jobId, token: s.work().start[0]?.token ?? -1 });
+  await tell(s, jobId, 2, 'preempted', { ...pressed, attempt: 2 });
+  await s.ready();
+  const [lease] = (await s.queue.load()).leases;
+  assert.equal(lease?.need.ram_bytes, 2.25 * GB);
+});
+
 test('who said what it needs gets that, and more only when it ran out under it', async (t) => {
   const s = await setUp(t);
   await s.ready();

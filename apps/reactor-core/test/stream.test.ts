@@ -31,6 +31,7 @@ test('the events of a run have the names and fields of the contract, and ids wit
     status: 'completed',
     model_version: 'v0.1.0',
     metrics: { epochs: 2 },
+    attempt: 1,
   });
 });
 

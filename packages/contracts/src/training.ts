@@ -118,6 +118,7 @@ export const TRAINING_STREAM_EVENTS = {
     status: z.literal('completed'),
     model_version: z.string(),
     metrics: metricsSchema,
+    attempt: z.int().optional().meta({ description: 'the one that came to its end' }),
     peak_ram_bytes: peakSchema,
   }),
   failed: z.object({

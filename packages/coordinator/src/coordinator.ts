@@ -25,7 +25,8 @@ import type {
 } from './ports.ts';
 import { applyRunEvent, type RetryRules } from './run-events.ts';
 import { StartHold } from './start-hold.ts';
-import { reconcileRuns } from './reconcile.ts';
+import { Unmeasured } from './unmeasured.ts';
+import { type Heard, reconcileRuns } from './reconcile.ts';
 
 /** A cycle that still decides after so many rounds is a bug: each round moves something along its lifecycle. */
 const ROUNDS_MAX = 10_000;
@@ -90,6 +91,7 @@ export class Coordinator {
   #memoryAtMs = 0;
   #reactorAway: string | null = 'Reactor Core has not answered yet';
   readonly #startHold = new StartHold();
+  readonly #unmeasured = new Unmeasured();
   /** null: none yet in this process. */
   #lastCycleAtMs: number | null = null;
 
@@ -192,7 +194,7 @@ export class Coordinator {
         return this.#runEvent(event.event);
       case 'runs_observed':
         this.#reactorAway = null;
-        this.#suspects = await reconcileRuns(store, event.runs, this.#suspects, now());
+        this.#suspects = await reconcileRuns(store, event.runs, this.#heard(), now());
         return undefined;
       case 'reactor_away':
         this.#reactorAway = event.reason;
@@ -261,7 +263,7 @@ export class Coordinator {
       const state = await store.load(now());
       const decisions = schedule(this.#snapshot(state, justWoke));
       let moved = false;
-      for (const decision of decisions) moved = (await this.#decide(decision)) || moved;
+      for (const decision of decisions) moved = (await this.#decide(decision, state)) || moved;
       if (!moved) {
         performer.perform(this.#asFarAsKnown(externalWork(state, this.#memory)));
         await this.#explain(state, decisions);
@@ -298,8 +300,10 @@ export class Coordinator {
 
   #snapshot(state: StoredState, justWoke: boolean): Parameters<typeof schedule>[0] {
     const { now, scheduling, hold = () => null } = this.#options;
+    const unmeasured = this.#unmeasured.of(state.leases, this.#memoryAtMs, now());
     return {
       ...state,
+      leases: [...state.leases, ...unmeasured],
       nowMs: now(),
       justWoke,
       hold: hold(),
@@ -309,6 +313,11 @@ export class Coordinator {
     };
   }
 
+  #heard(): Heard {
+    const prime = this.#freshMemory()?.prime ?? null;
+    return { suspects: this.#suspects, mayLoadLlm: prime === null || prime.isLoading === true };
+  }
+
   /** Whichever way the clock was set, a measurement that is far from now is none. */
   #freshMemory(): MemoryView | null {
     const { now, memoryAgeMaxMs = MEMORY_AGE_MAX_MS } = this.#options;
@@ -316,12 +325,13 @@ export class Coordinator {
   }
 
   /** Acts on one decision; true when something moved, so that another round is worth it. */
-  async #decide(decision: Decision): Promise<boolean> {
+  async #decide(decision: Decision, { leases }: StoredState): Promise<boolean> {
     const { store, now } = this.#options;
     switch (decision.type) {
       case 'expire_lease':
         return store.expireLease(decision.leaseId, now());
       case 'grant_lease':
+        for (const lease of leases) if (lease.leaseId === decision.leaseId) this.#unmeasured.granted(lease);
         return store.grantLease(decision.leaseId, decision.reason, now());
       case 'refuse_lease':
         return store.refuseLease(decision.leaseId, decision.reason, now());

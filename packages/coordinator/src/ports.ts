@@ -58,6 +58,7 @@ export interface Silent {
 /** What an attempt of a job took, told by the end of its run. */
 export interface TakenMemory {
   readonly jobId: string;
+  /** As Reactor Core counts them: each has a number of its own. */
   readonly attempt: number;
   /** null: nobody measured it; then only that it ran out is known. */
   readonly peakBytes: number | null;

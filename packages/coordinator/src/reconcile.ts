@@ -1,6 +1,13 @@
 // What Reactor Core holds, against what is stored: before anything is granted, and at every look after that.
-import { isTerminal, RUN_LIFECYCLE, slotLockName } from '@jarvis/contracts';
+import { isTerminal, LLM_HOLDER, RUN_LIFECYCLE, slotLockName } from '@jarvis/contracts';
 import type { CoordinatorStore, Run, Silent, StoredState } from './ports.ts';
+
+export interface Heard {
+  /** Names of the leases and slots of which Reactor Core said the last time that no run is theirs. */
+  readonly suspects: ReadonlySet<string>;
+  /** J-Prime has not been heard lately, or said that its LLM loads. */
+  readonly mayLoadLlm: boolean;
+}
 
 /**
  * Gives back what belongs to nobody any more: a slot or a lease whose holder is no job of this queue, whose time is
@@ -8,13 +15,14 @@ import type { CoordinatorStore, Run, Silent, StoredState } from './ports.ts';
  * stopped for a while may be no longer true. What the same holder was given since is its own, and stays.
  * Jobs of this queue end by the events of their runs.
  *
- * @param suspects names of the leases and slots of which it said so the last time
+ * Of the LLM Reactor Core knows nothing: the lease under which it may be loading stays, until J-Prime says that it is not.
+ *
  * @returns those of which it says so for the first time now
  */
 export async function reconcileRuns(
   store: CoordinatorStore,
   runs: readonly Run[],
-  suspects: ReadonlySet<string>,
+  { suspects, mayLoadLlm }: Heard,
   nowMs: number,
 ): Promise<ReadonlySet<string>> {
   const state = await store.load(nowMs);
@@ -23,11 +31,16 @@ export async function reconcileRuns(
   const suspectsNow = new Set<string>();
   for (const silent of silentOf(state, nowMs)) {
     if (ours.has(silent.holder) || live.has(silent.holder)) continue;
+    if (mayLoadLlm && silent.holder === LLM_HOLDER && isUnconfirmed(state)) continue;
     for (const name of namesOf(silent)) if (!suspects.has(name)) suspectsNow.add(name);
     const confirmed = confirmedOf(silent, suspects);
     if (namesOf(confirmed).length > 0) await store.releaseSilent(confirmed, reasonOf(confirmed), nowMs);
   }
   return suspectsNow;
+}
+
+function isUnconfirmed({ leases }: StoredState): boolean {
+  return leases.some((l) => l.holder === LLM_HOLDER && l.state === 'expired_unconfirmed');
 }
 
 /** By holder. */

@@ -4,7 +4,9 @@ import type { RunEvent, StoredJob, TakenMemory } from './ports.ts';
 
 /** null: this event tells nothing about it. What was stopped half-way may not have reached its peak. */
 export function takenMemory(job: StoredJob, { event, data }: RunEvent): TakenMemory | null {
-  const { jobId, attempt } = job;
+  const { jobId } = job;
+  // Reactor Core counts each attempt; here one that was stopped for want of memory is given back, and its number used again.
+  const attempt = typeof data['attempt'] === 'number' ? data['attempt'] : job.attempt;
   const peak = data['peak_ram_bytes'];
   const peakBytes = typeof peak === 'number' ? peak : null;
   if (event === 'completed' && peakBytes !== null)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Coordinator, type CoordinatorStore, type Run, type Silent, type StoredState } from '../src/index.ts';
-import type { LeaseState } from '@jarvis/contracts';
+import { LLM_HOLDER, type LeaseState } from '@jarvis/contracts';
 import { MemoryStore, STRANGERS_LEASE } from './memory-store.ts';
 import { SCHEDULING } from './options.ts';
 import { measured, START_MS, World } from './world.ts';
@@ -59,12 +59,12 @@ function strangers(): World {
 const holds = (world: World, slot: number, holder: string, expiresAtMs: number | null = END_MS): void => {
   world.store.slots[slot] = { slot, holder, token: 1, expiresAtMs };
 };
-const leases = (world: World, state: LeaseState, expiresAtMs: number | null): void => {
+const leases = (world: World, state: LeaseState, expiresAtMs: number | null, holder = 'stranger'): void => {
   const need = { host_id: 'h', ram_bytes: 1, vram_bytes: {} };
   world.store.leases.set('l', {
     leaseId: 'l',
     ...STRANGERS_LEASE,
-    holder: 'stranger',
+    holder,
     state,
     need,
     expiresAtMs,
@@ -104,6 +104,17 @@ test('what its holder was given since the first word stays: a new slot, a slot t
     [...world.store.leases.values()].map((l) => `${l.leaseId} ${l.state}`),
     ['l released', 'new granted'],
   );
+});
+
+test('the lease of the LLM stays until J-Prime says that it does not load: Reactor Core knows nothing of it', async () => {
+  const world = strangers();
+  leases(world, 'expired_unconfirmed', END_MS, LLM_HOLDER);
+  await world.tell(none, none, none);
+  const prime = { heldBytes: 0, idleMs: 0, activeRequests: 0 };
+  await world.tell(measured({ prime: { ...prime, isLoading: true } }), none, none, none);
+  assert.deepEqual(released(world), [], 'first nobody knew, then it loads');
+  await world.tell(measured({ prime: { ...prime, isLoading: false } }), none, none);
+  assert.equal(released(world).length, 1);
 });
 
 test('a slot whose time is not over yet, or has no end, stays with its holder', async () => {

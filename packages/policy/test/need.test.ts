@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { BYTES_PER_GB } from '@jarvis/contracts';
 import * as fc from 'fast-check';
-import { learnNeed, type NeedObservation } from '../src/index.ts';
+import { learnNeed, needOf, type NeedObservation } from '../src/index.ts';
 
 const GB = BYTES_PER_GB;
 const ended = (peakGb: number, rows = 100, limitGb = peakGb * 2): NeedObservation => ({
@@ -90,6 +90,21 @@ describe('running out of memory', () => {
   test('what was learned stays when it is more', () => {
     assert.ok(Math.abs(gbOf([ended(8, 100, 10), ranOut(2)]) - 8 * 1.15) < 1e-6);
   });
+});
+
+test('who ran out gets more than that, whatever others of its kind got by with since', () => {
+  const under = 4 * GB;
+  const own = {
+    jobId: 'a',
+    rows: 100,
+    peakBytes: under,
+    limitBytes: under,
+    outcome: 'out_of_memory',
+  } as const;
+  const other = { jobId: 'b', rows: 100, peakBytes: GB, limitBytes: 10 * GB, outcome: 'ended' } as const;
+  const job = { jobId: 'a', bytes: GB, given: false, rows: 100 };
+  assert.equal(needOf(job, [own, other]).bytes, 1.5 * under);
+  assert.equal(needOf({ ...job, jobId: 'c' }, [own, other]).bytes, Math.ceil(1.15 * GB));
 });
 
 test('it is never less than what 95 % of those that ended took, and grows with what they took', () => {

@@ -3,9 +3,11 @@
 import { isTerminal, JOB_LIFECYCLE, type JobState, LEASE_LIFECYCLE, PRIORITY_RANK } from '@jarvis/contracts';
 import type { Core } from '../core/core.ts';
 import { liveLeases } from '../core/leases.ts';
+import { needOfJob } from '../core/needs.ts';
 import { liveJobs } from '../core/store.ts';
 import type { JobRow } from '../core/tables.ts';
 import type { Moved } from '../kernel/disk.ts';
+import type { TrainingHold } from '@jarvis/policy';
 import type { EventLoop } from '../kernel/event-loop.ts';
 import { isEdge, type Journal } from '../kernel/journal.ts';
 import type { RunRow } from '../reactor/tables.ts';
@@ -26,6 +28,7 @@ export interface InvariantsOptions {
   readonly wall: () => number;
   readonly trainers: ReadonlyMap<number, Trainer>;
   readonly memory: MemoryTruth;
+  readonly hold: () => TrainingHold | null;
 }
 
 /** A decision and its transaction lie so far apart at most; within that the order may have changed rightly. */
@@ -47,6 +50,11 @@ export class Invariants {
   readonly #lockTokens = new Map<string, number>();
   readonly #slotTokens = new Map<number, number>();
   readonly #submittedAtMs = new Map<string, number>();
+  /** When J-Prime's asking for memory last came to something. */
+  #servingAtMs = -Infinity;
+  #heldAtMs = -Infinity;
+  /** The limits under which jobs of the queue ran out of memory. */
+  readonly #ranOutUnder = new Map<string, number>();
 
   constructor(options: InvariantsOptions) {
     this.#options = options;
@@ -63,7 +71,7 @@ export class Invariants {
         this.broken('lifecycle', `${of} ${name}: ${move.from} -> ${move.to}`);
       if (of === 'job') this.#jobMoved(name, move);
       if (of === 'slot lock' && move.to === 'held') this.#lockTaken(name);
-      if (of === 'memory lease' && move.to === 'granted') this.#leaseGranted(name);
+      if (of === 'memory lease') this.#leaseMoved(name, move);
     }
     this.#holdings();
     if (moves.some((m) => m.of === 'memory lease')) this.trainersAreCovered();
@@ -87,6 +95,9 @@ export class Invariants {
         'I2 late start',
         `${run.jobId} starts with token ${run.token}, and no lease reserves its memory`,
       );
+    const ranOutUnder = this.#ranOutUnder.get(run.jobId) ?? 0;
+    if (!run.borrowed && run.needBytes <= ranOutUnder)
+      this.broken('need raised', `${run.jobId} gets ${run.needBytes}, and ran out under ${ranOutUnder}`);
   }
 
   /** I1, from the trainers' side: who has claimed a folder and lives. */
@@ -111,6 +122,8 @@ export class Invariants {
       this.broken('I1 stale write', `the last word of ${run.jobId}/${run.attempt} is not its own trainer's`);
     if (lostBefore > this.#options.scenario.retryLimit + 1)
       this.broken('bounded retries', `${run.jobId} was lost ${lostBefore} times`);
+    const told = run.cause === 'memory_pressure' || (run.cause === 'out_of_memory' && run.state === 'lost');
+    if (told) this.#ranOutUnder.set(run.jobId, run.needBytes);
   }
 
   /** I2: memory of a trainer that lives is reserved. */
@@ -150,6 +163,7 @@ export class Invariants {
       this.#firstOfQueue(job);
       this.#notHeldBack(job);
     }
+    if (move.to === 'starting') this.#mayTrain(job);
     if (move.to === 'preempting') this.#gaveWay(job);
     this.#settles(jobId);
   }
@@ -183,8 +197,9 @@ export class Invariants {
   }
 
   /** For all that may be given away at present. */
-  #isTooLarge({ need }: JobRow): boolean {
-    const { memory } = this.#options.core();
+  #isTooLarge(job: JobRow): boolean {
+    const { memory, tables } = this.#options.core();
+    const need = needOfJob(job, tables);
     return memory !== null && need.ram_bytes > memory.budgetBytes - memory.safetyBytes;
   }
 
@@ -213,7 +228,19 @@ export class Invariants {
   /** To a strictly higher base class that waits, and not too often; or because memory runs short by the measurement. */
   #gaveWay(victim: JobRow): void {
     const { core, wall, scenario } = this.#options;
-    if (victim.reason.includes('memory runs short')) return this.#gaveWayForMemory(victim);
+    const { journal } = this.#options;
+    if (victim.reason.includes('memory runs short')) {
+      journal.fault('training stopped for want of memory', victim.jobId);
+      return this.#gaveWayForMemory(victim);
+    }
+    if (victim.reason.includes('a request needs')) {
+      journal.fault('training stopped for a request', victim.jobId);
+      return this.#gaveWayForRequest(victim);
+    }
+    if (victim.reason.includes('is paused')) {
+      journal.fault('training stopped by a pause', victim.jobId);
+      return this.#wasHeld() ? undefined : this.broken('hold', `${victim.jobId} stops, and nobody paused it`);
+    }
     const higher = liveJobs(core().tables).some(
       (j) =>
         (j.state === 'queued' || j.state === 'waiting_for_memory') &&
@@ -223,6 +250,29 @@ export class Invariants {
     const lately = victim.preemptedAtMs.filter((at) => Math.abs(wall() - at) < HOUR_MS).length;
     if (lately > scenario.preemptionsPerHour)
       this.broken('preemption', `${victim.jobId} gives way for the ${lately}th time within an hour`);
+  }
+
+  #gaveWayForRequest(victim: JobRow): void {
+    const { core, loop, scenario } = this.#options;
+    const asks = liveLeases(core().tables).some(
+      (l) => l.purpose === 'serving' && !RESERVING.includes(l.state),
+    );
+    const asked = asks || loop.nowMs - this.#servingAtMs < DECISION_AGE_MS;
+    if (scenario.policy !== 'serving_first' || !asked)
+      this.broken('preemption', `${victim.jobId} gives way for a request, and none waits`);
+  }
+
+  #mayTrain({ jobId }: JobRow): void {
+    const { loop, hold } = this.#options;
+    if (hold() !== null && loop.nowMs - this.disturbedAtMs > DECISION_AGE_MS)
+      this.broken('hold', `${jobId} starts while nobody may train`);
+  }
+
+  /** Within the time in which a decision is carried out. */
+  #wasHeld(): boolean {
+    const { loop, hold } = this.#options;
+    if (hold() !== null) this.#heldAtMs = loop.nowMs;
+    return loop.nowMs - Math.max(this.#heldAtMs, this.disturbedAtMs) < DECISION_AGE_MS;
   }
 
   #gaveWayForMemory(victim: JobRow): void {
@@ -248,8 +298,12 @@ export class Invariants {
       this.disturbedAtMs = this.#options.loop.nowMs;
   }
 
-  #leaseGranted(leaseId: string): void {
+  #leaseMoved(leaseId: string, { to }: Moved['move']): void {
     const core = this.#options.core();
+    const isServing = core.tables.leases.get(leaseId)?.purpose === 'serving';
+    if (isServing) this.#servingAtMs = this.#options.loop.nowMs;
+    if (to !== 'granted') return;
+    if (isServing) this.#options.journal.fault('memory given to the LLM', leaseId);
     const leases = liveLeases(core.tables).filter((l) => RESERVING.includes(l.state));
     const problem = this.#options.memory.problemOf(leases, core.memory);
     if (problem !== null) this.broken('I2 memory', `${leaseId} was granted, but ${problem}`);

@@ -14,13 +14,13 @@ export interface MemoryTruthOptions {
   readonly scenario: Scenario;
   readonly loop: EventLoop;
   readonly machine: Machine;
-  /** Bytes of each trainer that lives, by job. */
-  readonly trainerBytes: () => ReadonlyMap<string, number>;
+  /** Bytes of each process tree that a lease is for, by its holder. */
+  readonly holderBytes: () => ReadonlyMap<string, number>;
 }
 
 export class MemoryTruth {
   readonly #options: MemoryTruthOptions;
-  #history: { atMs: number; bytes: number }[] = [];
+  #history: { atMs: number; bytes: number }[] = [{ atMs: 0, bytes: 0 }];
 
   constructor(options: MemoryTruthOptions) {
     this.#options = options;
@@ -29,7 +29,8 @@ export class MemoryTruth {
   /** To be called whenever somebody's memory has changed. */
   changed(): void {
     const { machine, loop, scenario } = this.#options;
-    const bytes = machine.otherThanTrainersBytes();
+    const held = [...this.#options.holderBytes().values()].reduce((a, b) => a + b, 0);
+    const bytes = machine.usedBytes() - held;
     if (this.#history.at(-1)?.bytes === bytes) return;
     const sinceMs = loop.nowMs - MEASURED_WITHIN_MS - LOOKS * scenario.lookIntervalMs;
     const first = this.#history.findLastIndex((h) => h.atMs <= sinceMs);
@@ -52,7 +53,7 @@ export class MemoryTruth {
       this.#history.findLastIndex((h) => h.atMs <= sinceMs),
     );
     const others = Math.min(...this.#history.slice(first).map((h) => h.bytes), Infinity);
-    const truth = (others === Infinity ? 0 : others) + held(leases, this.#options.trainerBytes());
+    const truth = (others === Infinity ? 0 : others) + held(leases, this.#options.holderBytes());
     return truth > budget ? `in truth at least ${gb(truth)} of ${gb(budget)} are taken` : null;
   }
 }

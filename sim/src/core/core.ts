@@ -1,5 +1,5 @@
 // JARVIS Core: the real coordinator over a simulated disk, with its hands, its watch over the machine, and its calls.
-import { BYTES_PER_GB, CodedError, type ModelType } from '@jarvis/contracts';
+import { BYTES_PER_GB, CodedError, LLM_HOLDER, type ModelType } from '@jarvis/contracts';
 import {
   Coordinator,
   type CoordinatorEvent,
@@ -8,7 +8,7 @@ import {
   type Submission,
   type Submitted,
 } from '@jarvis/coordinator';
-import { backoffMs, type MemoryView } from '@jarvis/policy';
+import { backoffMs, type MemoryView, type TrainingHold } from '@jarvis/policy';
 import type { Chance } from '../kernel/chance.ts';
 import { Disk, type Moved } from '../kernel/disk.ts';
 import type { EventLoop } from '../kernel/event-loop.ts';
@@ -28,7 +28,7 @@ const RUNS_TIMEOUT_MS = 10_000;
 const RETRY_BASE_MS = 5_000;
 const RETRY_MAX_MS = 600_000;
 export const HOST_ID = 'h';
-const DEFAULT_NEED = { host_id: HOST_ID, ram_bytes: BYTES_PER_GB, vram_bytes: {} };
+const DEFAULT_NEED = { host_id: HOST_ID, ram_bytes: 2 * BYTES_PER_GB, vram_bytes: {} };
 const EXPECTED_CODES: readonly string[] = ['storage_full', 'service_unavailable', 'overloaded'];
 
 export interface CoreOptions {
@@ -42,6 +42,8 @@ export interface CoreOptions {
   readonly reactor: () => ReactorCalls;
   /** Wall clock of the machine. */
   readonly wall: () => number;
+  /** Why nobody trains now; null: whoever is due may. */
+  readonly hold: () => TrainingHold | null;
   readonly onCommit: (moves: readonly Moved[]) => void;
   readonly onTrouble: (error: unknown) => void;
   readonly onCrash: () => void;
@@ -53,6 +55,8 @@ export class Core {
   readonly tables: CoreTables;
   readonly #options: CoreOptions;
   #coordinator: Coordinator | null = null;
+  /** What others used at the look before; null at the first. */
+  #othersBefore: number | null = null;
 
   constructor(options: CoreOptions) {
     const { scenario, loop, chance, journal, onCommit } = options;
@@ -65,7 +69,7 @@ export class Core {
 
   /** All that lives in memory is made anew; the tables are as the last one left them. */
   boot(): void {
-    const { scenario, chance, wall, onTrouble } = this.#options;
+    const { scenario, chance, journal, wall, onTrouble } = this.#options;
     this.process.start();
     const store = new SimulatedStore({
       tables: this.tables,
@@ -75,6 +79,7 @@ export class Core {
       leaseTtlMs: scenario.leaseTtlMs,
       defaultNeed: DEFAULT_NEED,
       breaker: scenario.breaker,
+      onReclaimed: (leaseId) => journal.fault('lease reclaimed', leaseId),
     });
     const hands = new Hands({
       ...this.#options,
@@ -89,6 +94,7 @@ export class Core {
       performer: { perform: this.process.bound((work: ExternalWork) => hands.perform(work)) },
       now: wall,
       scheduling: scenario,
+      hold: this.#options.hold,
       retries: {
         resume: true,
         limit: scenario.retryLimit,
@@ -104,6 +110,7 @@ export class Core {
         if (!(error instanceof CodedError) || !EXPECTED_CODES.includes(error.code)) onTrouble(error);
       },
     });
+    this.#othersBefore = null;
     this.process.listening = true;
     this.#look();
   }
@@ -158,7 +165,7 @@ export class Core {
   }
 
   #measure(runs: readonly Run[], then: () => void): void {
-    const { network, prime, machine, scenario, wall } = this.#options;
+    const { network, prime } = this.#options;
     network.call<NonNullable<MemoryView['prime']>>({
       what: 'what J-Prime holds',
       from: this.process,
@@ -166,28 +173,36 @@ export class Core {
       timeoutMs: PROBE_TIMEOUT_MS,
       serve: (reply) => reply(prime.use()),
       done: (answer) => {
-        const seen = answer instanceof CodedError ? null : answer;
-        const trainers = Object.fromEntries(
-          runs.flatMap((r) => (r.pid === null ? [] : [[r.job_id, machine.bytesOf(`trainer ${r.pid}`)]])),
-        );
-        const services =
-          seen === null ? [] : [{ owner: 'j-prime', measuredBytes: machine.bytesOf('J-Prime') }];
-        const owned = Object.values(trainers).reduce((a, b) => a + b, 0) + (services[0]?.measuredBytes ?? 0);
-        const memory: MemoryView = {
-          measuredAtMs: wall(),
-          budgetBytes: machine.budgetBytes,
-          safetyBytes: scenario.safetyBytes,
-          othersBytes: Math.max(0, machine.usedBytes() - owned),
-          othersSteadyBytes: Math.max(0, machine.usedBytes() - owned),
-          devices: {},
-          services,
-          holders: trainers,
-          prime: seen,
-        };
-        this.post({ type: 'measured', memory });
+        const prime = answer instanceof CodedError ? null : answer;
+        this.post({ type: 'measured', memory: this.#memoryView(runs, prime) });
         then();
       },
     });
+  }
+
+  /** J-Prime names its LLM server: while it is away, what that holds is somebody's. */
+  #memoryView(runs: readonly Run[], seen: MemoryView['prime']): MemoryView {
+    const { prime, machine, scenario, wall } = this.#options;
+    const holders = Object.fromEntries(
+      runs.flatMap((r) => (r.pid === null ? [] : [[r.job_id, machine.bytesOf(`trainer ${r.pid}`)]])),
+    );
+    if (seen !== null && prime.llm.bytes > 0) holders[LLM_HOLDER] = prime.llm.bytes;
+    const services = seen === null ? [] : [{ owner: 'j-prime', measuredBytes: prime.smallBytes }];
+    const owned = Object.values(holders).reduce((a, b) => a + b, 0) + (services[0]?.measuredBytes ?? 0);
+    const othersBytes = Math.max(0, machine.usedBytes() - owned);
+    const othersSteadyBytes = Math.min(othersBytes, this.#othersBefore ?? othersBytes);
+    this.#othersBefore = othersBytes;
+    return {
+      measuredAtMs: wall(),
+      budgetBytes: machine.budgetBytes,
+      safetyBytes: scenario.safetyBytes,
+      othersBytes,
+      othersSteadyBytes,
+      devices: {},
+      services,
+      holders,
+      prime: seen,
+    };
   }
 }
 

@@ -141,7 +141,7 @@ export class Hands implements Performer {
   #drain(drain: Drain, task: Task, done: () => void, asked: number): void {
     const { network, process, prime } = this.#options;
     if (task.aborted) return done();
-    const { lease, bytes } = drain;
+    const { lease } = drain;
     const again = (after: number, next: number): void =>
       waitFor(process, after, task, () => this.#drain(drain, task, done, next));
     network.call<RoomState>({
@@ -149,7 +149,7 @@ export class Hands implements Performer {
       from: process,
       to: prime.process,
       timeoutMs: CALL_TIMEOUT_MS,
-      serve: (reply) => reply(prime.makeRoom(`${lease.leaseId}-${asked}`, bytes)),
+      serve: (reply) => reply(prime.makeRoom(`${lease.leaseId}-${asked}`)),
       done: (answer) => {
         if (answer instanceof CodedError || answer === 'draining') again(DRAIN_POLL_MS, asked);
         // What J-Prime says is not trusted: the next measurement decides.

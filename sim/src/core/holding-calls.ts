@@ -1,9 +1,9 @@
 // JARVIS Core's calls for locks and leases, as those who hold some of their own use them: Reactor Core's broker and
 // renewals, and strangers. They write beside the coordinator, which is told to look.
-import { CodedError, type LeaseState, slotLockName } from '@jarvis/contracts';
+import { CodedError, type LeasePurpose, type LeaseState, LLM_HOLDER, slotLockName } from '@jarvis/contracts';
 import type { Core } from './core.ts';
 import { HOST_ID } from './core.ts';
-import { changeLease, renewLease, requestLease } from './leases.ts';
+import { changeLease, liveLeases, renewLease, requestLease } from './leases.ts';
 import { acquireLock, cancelLockRequest, releaseLock, renewLock } from './locks.ts';
 
 export interface HoldingCallsOptions {
@@ -71,26 +71,33 @@ export class HoldingCalls {
     return true;
   }
 
-  requestLease(holder: string, needBytes: number): string {
-    const { core, newId } = this.#options;
+  requestLease(holder: string, needBytes: number, purpose: LeasePurpose = 'training'): string {
+    const { core, newId, wall, leaseTtlMs } = this.#options;
     const leaseId = newId('lease');
     const need = { host_id: HOST_ID, ram_bytes: needBytes, vram_bytes: {} };
-    core.disk.commit((tx) => requestLease(tx, core.tables, { leaseId, holder, need }));
+    const expiresAtMs = wall() + leaseTtlMs;
+    core.disk.commit((tx) => requestLease(tx, core.tables, { leaseId, holder, need, purpose, expiresAtMs }));
     core.post({ type: 'look' });
     return leaseId;
+  }
+
+  /** Asked again (an answer may have been lost), J-Prime gets the lease that it has. */
+  requestServing(needBytes: number): string {
+    const live = liveLeases(this.#options.core.tables).find((l) => l.holder === LLM_HOLDER);
+    return live?.leaseId ?? this.requestLease(LLM_HOLDER, needBytes, 'serving');
   }
 
   leaseState(leaseId: string): LeaseState {
     return this.#mustFind(leaseId).state;
   }
 
-  /** Throws `lock_lost`. */
-  renewLease(leaseId: string): true {
+  /** Answers whether it is wanted back. Throws `lock_lost`. */
+  renewLease(leaseId: string): 'held' | 'reclaimed' {
     const { core, wall, leaseTtlMs } = this.#options;
-    this.#mustFind(leaseId);
+    const lease = this.#mustFind(leaseId);
     const renewed = core.disk.commit((tx) => renewLease(tx, core.tables, leaseId, wall() + leaseTtlMs));
     if (!renewed) throw new CodedError('lock_lost', `lease ${leaseId} is not granted any more`);
-    return true;
+    return lease.reclaimed ? 'reclaimed' : 'held';
   }
 
   releaseLease(leaseId: string): true {
@@ -101,7 +108,7 @@ export class HoldingCalls {
     return true;
   }
 
-  #mustFind(leaseId: string): { readonly state: LeaseState } {
+  #mustFind(leaseId: string): { readonly state: LeaseState; readonly reclaimed: boolean } {
     const row = this.#options.core.tables.leases.get(leaseId);
     if (row === undefined) throw new CodedError('not_found', `there is no lease ${leaseId}`);
     return row;

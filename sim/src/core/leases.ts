@@ -10,16 +10,23 @@ export interface LeaseChange {
   readonly expiresAtMs?: number;
 }
 
+/** An expired lease is not renewed: what its holder still has is found out first. */
+const RENEWABLE: readonly LeaseState[] = ['requested', 'draining', 'granted'];
+
 export function requestLease(
   tx: Transaction,
   tables: CoreTables,
-  lease: Pick<LeaseRow, 'leaseId' | 'holder' | 'need'> & { readonly purpose?: LeasePurpose },
+  lease: Pick<LeaseRow, 'leaseId' | 'holder' | 'need'> & {
+    readonly purpose?: LeasePurpose;
+    /** How long it may wait without being renewed; unset for the jobs of the queue. */
+    readonly expiresAtMs?: number;
+  },
 ): void {
   const row: LeaseRow = {
     purpose: 'training',
+    expiresAtMs: null,
     ...lease,
     state: 'requested',
-    expiresAtMs: null,
     reclaimed: false,
   };
   tx.insert(tables.leases, lease.leaseId, row);
@@ -65,7 +72,7 @@ export function renewLease(
   expiresAtMs: number,
 ): boolean {
   const row = tables.leases.get(leaseId);
-  if (row?.state !== 'granted') return false;
+  if (row === undefined || !RENEWABLE.includes(row.state)) return false;
   tx.change(row, { expiresAtMs });
   return true;
 }

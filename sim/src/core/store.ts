@@ -48,6 +48,7 @@ export interface SimulatedStoreOptions {
   readonly leaseTtlMs: number;
   readonly defaultNeed: ResourceVector;
   readonly breaker: BreakerRules;
+  readonly onReclaimed: (leaseId: string) => void;
 }
 
 interface Move {
@@ -135,7 +136,11 @@ export class SimulatedStore implements CoordinatorStore {
   }
 
   reclaimLease(leaseId: string): Promise<boolean> {
-    return this.#attempt((tx) => reclaimLease(tx, this.#options.tables, leaseId));
+    return this.#attempt((tx) => {
+      const reclaimed = reclaimLease(tx, this.#options.tables, leaseId);
+      if (reclaimed) this.#options.onReclaimed(leaseId);
+      return reclaimed;
+    });
   }
 
   noteMemory(taken: TakenMemory, nowMs: number): Promise<void> {

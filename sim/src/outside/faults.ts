@@ -12,11 +12,18 @@ const SLOW_DISK_MS = 60_000;
 const FULL_DISK_MS = 45_000;
 const PARTITION_MS = 60_000;
 const HOG_MS = 120_000;
+const CREEP_STEPS = 8;
+const CREEP_MS = 10_000;
+const PAUSE_MS = 90_000;
+/** What other programs leave to the servers: who takes more has the kernel kill one, whatever we do. */
+const LEFT_SHARE = 0.01;
 const HANG_MS = 180_000;
 const WAKES_SHARE = 0.3;
 const TRAINER_PAUSE_MS = 60_000;
 /** Faults that hit only if a trainer lives then are tried so many times as often. */
-const TRAINER_FAULTS = 0.4;
+const TRAINER_FAULTS = 0.3;
+/** Only some of these find a trainer in their way. */
+const HOGS = 0.3;
 
 export class Faults {
   readonly #world: World;
@@ -35,7 +42,7 @@ export class Faults {
     this.#often(rare, () => this.#crashAtWrite(core.disk));
     this.#often(rare, () => this.#world.crashReactor('at any moment'));
     this.#often(rare, () => this.#crashAtWrite(reactor.disk));
-    this.#often(rare, () => this.#world.crashPrime());
+    this.#often(rare, () => this.#world.crashPrime('at any moment'));
     this.#often(rare, () => this.#pause('JARVIS Core paused', core.process));
     this.#often(rare, () => this.#pause('Reactor Core paused', reactor.process));
     this.#often(rare, () => this.#jump());
@@ -44,7 +51,10 @@ export class Faults {
     this.#often(rare, () => this.#trouble('full disk of Reactor Core', reactor.disk, 'full', FULL_DISK_MS));
     this.#often(rare, () => this.#partition(core.process, reactor.process));
     this.#often(rare, () => this.#partition(core.process, prime.process));
-    this.#often(rare, () => this.#hog());
+    this.#often(HOGS, () => this.#hog());
+    this.#often(HOGS, () => this.#creep());
+    this.#often(rare, () => this.#pauseTraining());
+    this.#often(rare, () => this.#unplug());
     this.#often(rare, () => this.#lowerBudget());
     this.#often(TRAINER_FAULTS, () => this.#onTrainer('trainer killed', (t) => t.kill()));
     this.#often(TRAINER_FAULTS, () => this.#onTrainer('trainer slow', (t) => this.#slowDown(t)));
@@ -122,10 +132,62 @@ export class Faults {
 
   #hog(): void {
     const { journal, machine, scenario } = this.#world;
-    const bytes = Math.round(scenario.budgetBytes * this.#chance.between(0.1, 0.8));
+    const bytes = this.#roomFor(scenario.budgetBytes * this.#chance.between(0.1, 0.8));
+    if (bytes === 0 || machine.bytesOf('outside program') > 0) return;
     journal.fault('memory taken from outside', `${(bytes / BYTES_PER_GB).toFixed(1)} GB`);
-    machine.hold('a stranger', bytes);
-    this.#for(HOG_MS, () => machine.hold('a stranger', 0));
+    machine.hold('outside program', bytes);
+    this.#for(HOG_MS, () => machine.hold('outside program', 0));
+  }
+
+  /** Another program that takes more and more, and gives it all back. */
+  #creep(): void {
+    const { journal, machine, scenario, loop } = this.#world;
+    const owner = 'outside program that grows';
+    if (machine.bytesOf(owner) > 0) return;
+    const step = scenario.budgetBytes * this.#chance.between(0.01, 0.08);
+    journal.fault('memory crept up from outside', `${(step / BYTES_PER_GB).toFixed(1)} GB at a time`);
+    let open = true;
+    const grow = (steps: number): void => {
+      const bytes = this.#roomFor(step);
+      if (!open || steps === 0 || bytes === 0) return;
+      machine.hold(owner, machine.bytesOf(owner) + bytes);
+      loop.after(CREEP_MS, () => grow(steps - 1));
+    };
+    this.#for(HOG_MS, () => {
+      open = false;
+      machine.hold(owner, 0);
+    });
+    grow(CREEP_STEPS);
+  }
+
+  #roomFor(bytes: number): number {
+    const { machine, scenario } = this.#world;
+    const servers = scenario.llmBytes + scenario.smallBytes + scenario.budgetBytes * LEFT_SHARE;
+    return Math.max(0, Math.round(Math.min(bytes, scenario.budgetBytes - servers - machine.outsideBytes())));
+  }
+
+  /** `jarvis pause`: what trains stops at a checkpoint. */
+  #pauseTraining(): void {
+    const world = this.#world;
+    world.journal.fault('training paused', '');
+    world.pause = { reason: '', untilMs: null };
+    world.invariants.disturbedAtMs = world.loop.nowMs;
+    this.#for(PAUSE_MS, () => {
+      world.pause = null;
+      world.invariants.disturbedAtMs = world.loop.nowMs;
+    });
+  }
+
+  /** What trains goes on, nothing new starts. */
+  #unplug(): void {
+    const world = this.#world;
+    world.journal.fault('machine on its battery', '');
+    world.use = { loadPerProcessor: null, onBattery: true };
+    world.invariants.disturbedAtMs = world.loop.nowMs;
+    this.#for(PAUSE_MS, () => {
+      world.use = null;
+      world.invariants.disturbedAtMs = world.loop.nowMs;
+    });
   }
 
   /** As when somebody lowers the limit of a cgroup. */

@@ -1,13 +1,17 @@
-// The machine's memory: who holds how much, and the kernel that kills a trainer first when it runs out.
+// The machine's memory: who holds how much, and the kernel that kills when it runs out: a trainer first, as its
+// oom_score_adj tells it; then whoever holds most.
 export interface MachineOptions {
   readonly physicalBytes: number;
   readonly budgetBytes: number;
+  /** Bytes of all are more than there are. */
+  readonly onShort: () => void;
   /** The owner that the kernel chose. */
   readonly onOutOfMemory: (owner: string) => void;
   readonly onChange: () => void;
 }
 
 const TRAINER = 'trainer ';
+const OUTSIDE = 'outside ';
 
 export class Machine {
   readonly #options: MachineOptions;
@@ -21,10 +25,11 @@ export class Machine {
   }
 
   hold(owner: string, bytes: number): void {
+    const grows = bytes > this.bytesOf(owner);
     if (bytes === 0) this.#bytes.delete(owner);
     else this.#bytes.set(owner, bytes);
     this.#options.onChange();
-    if (this.usedBytes() > this.#options.physicalBytes) this.#kill();
+    if (grows && this.#isShort()) this.#kill();
   }
 
   bytesOf(owner: string): number {
@@ -32,21 +37,33 @@ export class Machine {
   }
 
   usedBytes(): number {
-    let sum = 0;
-    for (const bytes of this.#bytes.values()) sum += bytes;
-    return sum;
+    return this.#sum(() => true);
   }
 
-  /** Bytes of everybody but trainers. */
-  otherThanTrainersBytes(): number {
-    let sum = 0;
-    for (const [owner, bytes] of this.#bytes) if (!owner.startsWith(TRAINER)) sum += bytes;
-    return sum;
+  /** Of other programs. */
+  outsideBytes(): number {
+    return this.#sum((owner) => owner.startsWith(OUTSIDE));
+  }
+
+  #isShort(): boolean {
+    return this.usedBytes() > this.#options.physicalBytes;
   }
 
   #kill(): void {
-    const trainers = [...this.#bytes].filter(([owner]) => owner.startsWith(TRAINER));
-    const largest = trainers.toSorted((a, b) => b[1] - a[1])[0];
-    if (largest !== undefined) this.#options.onOutOfMemory(largest[0]);
+    this.#options.onShort();
+    while (this.#isShort()) {
+      const all = [...this.#bytes].toSorted((a, b) => b[1] - a[1]);
+      const [victim] = all.find(([owner]) => owner.startsWith(TRAINER)) ?? all[0] ?? [];
+      if (victim === undefined) return;
+      this.#options.onOutOfMemory(victim);
+      this.#bytes.delete(victim);
+      this.#options.onChange();
+    }
+  }
+
+  #sum(isCounted: (owner: string) => boolean): number {
+    let sum = 0;
+    for (const [owner, bytes] of this.#bytes) if (isCounted(owner)) sum += bytes;
+    return sum;
   }
 }

@@ -14,11 +14,14 @@ const RESUBMIT_MS = 4_000;
 const RESUBMITS_MAX = 20;
 const CANCEL_EVERY = 8;
 const OUTSIDER_EVERY = 6;
+const OUTSIDER_STARTS_EVERY = 2;
 const STRANGER_EVERY = 12;
 /** Who has a job preempted may want it gone a little later. */
 const SECOND_THOUGHT_MS = 3_000;
 /** Of strangers, how many want more memory than there is. */
 const IMMODEST_SHARE = 0.1;
+/** Of jobs, for how many it is said what they need. */
+const NEED_TOLD_SHARE = 0.75;
 /** Small jobs are common, large ones are not. */
 const NEED_SKEW = 3;
 
@@ -37,7 +40,7 @@ export class Workload {
     const every = this.#world.scenario.submitEveryMs;
     this.#again(every, () => this.#submit());
     this.#again(every * CANCEL_EVERY, () => this.#cancel());
-    this.#again(every * OUTSIDER_EVERY, () => this.#startAtReactor());
+    this.#again(every * OUTSIDER_STARTS_EVERY, () => this.#startAtReactor());
     this.#again(every * OUTSIDER_EVERY, () => this.#stopAtReactor());
     this.#again(every * STRANGER_EVERY, () => this.#stranger());
   }
@@ -58,7 +61,7 @@ export class Workload {
     const priority = chance.happens(0.3) ? chance.pick(PRIORITY_CLASSES) : undefined;
     const submission = submissionOf(modelType, {
       epochs: chance.happens(0.02) ? EPOCHS_WITHOUT_DATA : chance.whole(1, EPOCHS_MAX),
-      need: { ram_bytes: this.#needBytes(), vram_bytes: {} },
+      ...(chance.happens(NEED_TOLD_SHARE) ? { need: { ram_bytes: this.#needBytes(), vram_bytes: {} } } : {}),
       ...(named ? { job_id: chance.id('asked') } : {}),
       ...(priority === undefined ? {} : { priority }),
     });

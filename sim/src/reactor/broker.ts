@@ -62,10 +62,10 @@ export class Broker {
     );
   }
 
-  /** `lost` when a newer token has the slot; while JARVIS Core is away the run goes on. */
+  /** `lost` when a newer token has the slot; while JARVIS Core is away the run goes on; `reclaimed`: held, and asked back. */
   renew(
     { jobId, slot, token, leaseId }: Borrowed,
-    then: (renewal: 'held' | 'lost' | 'unknown') => void,
+    then: (renewal: 'held' | 'lost' | 'unknown' | 'reclaimed') => void,
   ): void {
     const held = { name: slotLockName(slot), holder: jobId, token };
     this.#call<true>(
@@ -73,13 +73,12 @@ export class Broker {
       (core) => core.renew(held),
       (answer) => {
         if (answer instanceof CodedError) return then(answer.code === 'lock_lost' ? 'lost' : 'unknown');
-        if (leaseId !== null)
-          this.#call<true>(
-            `renew ${leaseId}`,
-            (core) => core.renewLease(leaseId),
-            () => undefined,
-          );
-        then('held');
+        if (leaseId === null) return then('held');
+        this.#call<'held' | 'reclaimed'>(
+          `renew ${leaseId}`,
+          (core) => core.renewLease(leaseId),
+          (renewal) => then(renewal instanceof CodedError ? 'held' : renewal),
+        );
       },
     );
   }

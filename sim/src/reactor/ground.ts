@@ -4,6 +4,7 @@ import type { Chance } from '../kernel/chance.ts';
 import type { Disk, Transaction } from '../kernel/disk.ts';
 import type { EventLoop } from '../kernel/event-loop.ts';
 import type { Journal } from '../kernel/journal.ts';
+import type { Machine } from '../outside/machine.ts';
 import type { Network } from '../kernel/network.ts';
 import type { SimProcess } from '../kernel/process.ts';
 import type { Scenario } from '../scenario.ts';
@@ -26,6 +27,7 @@ export interface ReactorGround {
   readonly network: Network;
   readonly chance: Chance;
   readonly journal: Journal;
+  readonly machine: Machine;
   readonly process: SimProcess;
   readonly disk: Disk;
   readonly tables: ReactorTables;

@@ -1,6 +1,6 @@
 // One live trainer and what is done about it: take in its lines, stop it when it hangs, hear of its exit, take in the
 // rest, end the run.
-import { CodedError } from '@jarvis/contracts';
+import { CodedError, type RunEndCause } from '@jarvis/contracts';
 import type { Transaction } from '../kernel/disk.ts';
 import { backoffMs, beginSilence, isHung, listen, type Silence } from '@jarvis/policy';
 import type { Followed, ReactorGround } from './ground.ts';
@@ -13,6 +13,8 @@ const ARTIFACT_MS_MAX = 500;
 const LAST_WORD_GRACE_MS = 5_000;
 const KILL_CONFIRMED_MS = 50;
 const LISTEN_MS = 5_000;
+/** Beyond this share of its limit a trainer is asked to checkpoint and go, while it still can. */
+const PRESSURE_SHARE = 0.9;
 const RESUME_DELAY_MS = 5_000;
 const RESUME_DELAY_MAX_MS = 600_000;
 
@@ -45,7 +47,9 @@ export class LiveRun implements Followed {
     this.#looking = true;
     this.#ground.process.after(this.#ground.chance.between(1, POLL_MS), () => {
       this.#looking = false;
-      if (!this.#finishing) this.#takeIn();
+      if (this.#finishing) return;
+      this.#watchMemory();
+      this.#takeIn();
     });
   }
 
@@ -82,6 +86,28 @@ export class LiveRun implements Followed {
     this.#linesHeard = length;
     if (isHung(this.#silence, limitMs) && !this.#stopping) this.#halt();
     process.after(LISTEN_MS, () => this.#listen());
+  }
+
+  /** What it holds grows with what it says, so that it is looked at when it says something. */
+  #watchMemory(): void {
+    const { machine, commit, journal } = this.#ground;
+    const { run, trainer } = this;
+    if (trainer === null) return;
+    const bytes = machine.bytesOf(trainer.process.name);
+    const tooMuch = bytes > PRESSURE_SHARE * run.needBytes && run.stopAsked === null;
+    if (bytes <= run.peakBytes && !tooMuch) return;
+    try {
+      commit((tx) => {
+        tx.change(run, { peakBytes: Math.max(bytes, run.peakBytes) });
+        if (tooMuch) tx.change(run, { stopAsked: 'memory_pressure' });
+      });
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      return;
+    }
+    if (!tooMuch) return;
+    journal.fault('training near its limit', `${trainer.process.name} of ${run.jobId} is stopped`);
+    this.stop(this.#ground.scenario.stopGraceMs);
   }
 
   #halt(): void {
@@ -161,16 +187,21 @@ export class LiveRun implements Followed {
     const end = endOf(run);
     if (end === 'completed' || end === 'preempted') moveRun(tx, run, 'running', 'its trainer had started');
     if (!moveRun(tx, run, end, run.lastWord ?? 'no last word')) return;
-    const { attempt, token } = run;
+    const peak = run.folder.ranOut ? Math.max(run.needBytes, run.peakBytes) : run.peakBytes;
+    tx.change(run, { cause: causeOf(run, end), peakBytes: peak });
+    const { attempt, token, cause } = run;
+    const peak_ram_bytes = peak === 0 ? null : peak;
     switch (end) {
       case 'preempted':
-        this.#resumeLater(tx, 0);
-        return tell(tx, job, 'preempted', { status: 'preempted', epoch: run.epoch, attempt, token });
+        tell(tx, job, end, { status: end, epoch: run.epoch, attempt, token, cause, peak_ram_bytes });
+        // Nobody's wish: a job that takes too much again and again must use its retries up.
+        return cause === 'memory_pressure' ? this.#retry(tx) : this.#resumeLater(tx, 0);
       case 'lost':
-        return this.#lose(tx);
+        tellStatus(tx, job, run);
+        return this.#retry(tx);
       case 'completed':
         tx.change(job, { outcome: end, resumeAtMs: null });
-        return tell(tx, job, end, { status: end, model_version: `v0.${attempt}.0` });
+        return tell(tx, job, end, { status: end, model_version: `v0.${attempt}.0`, attempt, peak_ram_bytes });
       case 'failed':
       case 'cancelled':
         tx.change(job, { outcome: end, resumeAtMs: null });
@@ -178,11 +209,10 @@ export class LiveRun implements Followed {
     }
   }
 
-  #lose(tx: Transaction): void {
+  #retry(tx: Transaction): void {
     const job = this.#job;
-    tellStatus(tx, job, this.run);
     if (job.owner !== 'self') return;
-    const lost = job.runs.filter((r) => r.state === 'lost').length;
+    const lost = job.runs.filter((r) => r.state === 'lost' || r.cause === 'memory_pressure').length;
     if (lost <= this.#ground.scenario.retryLimit) return this.#resumeLater(tx, lost);
     tx.change(job, { outcome: 'failed', resumeAtMs: null });
     tell(tx, job, 'failed', { status: 'failed', error: `lost in ${lost} attempts` });
@@ -199,6 +229,14 @@ export class LiveRun implements Followed {
 
 type RunEnd = 'completed' | 'failed' | 'cancelled' | 'preempted' | 'lost';
 
+function causeOf(run: RunRow, end: RunEnd): RunEndCause | null {
+  if (end !== 'preempted' && end !== 'lost') return null;
+  if (end === 'lost' && run.stopAsked === 'silent') return 'silent';
+  if (run.folder.ranOut && run.lastWord === null) return 'out_of_memory';
+  if (end === 'lost') return 'died';
+  return run.stopAsked === 'memory_pressure' ? 'memory_pressure' : 'asked';
+}
+
 /** How a run ends, from what it was asked, what its trainer said last, and that it is gone. */
 function endOf(run: RunRow): RunEnd {
   const word: LastWord | null = run.lastWord;
@@ -208,5 +246,6 @@ function endOf(run: RunRow): RunEnd {
   if (run.stopAsked === 'silent') return run.lastAttempt ? 'failed' : 'lost';
   if (word === 'preempted') return word;
   if (run.stopAsked === 'preempt' && word === null) return 'preempted';
+  if (run.stopAsked === 'memory_pressure' && word === null && !run.folder.ranOut) return 'preempted';
   return run.lastAttempt ? 'failed' : 'lost';
 }

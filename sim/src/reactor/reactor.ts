@@ -22,7 +22,7 @@ const ADOPT_MS_MAX = 200;
 
 export type ReactorOptions = Pick<
   ReactorGround,
-  'scenario' | 'loop' | 'network' | 'chance' | 'journal' | 'wall' | 'core' | 'spawn' | 'trainers'
+  'scenario' | 'loop' | 'network' | 'chance' | 'journal' | 'machine' | 'wall' | 'core' | 'spawn' | 'trainers'
 > & {
   readonly onCommit: (moves: readonly Moved[]) => void;
   readonly onCrash: () => void;
@@ -194,7 +194,7 @@ export class Reactor implements ReactorCalls {
 
   #ask(running: Followed, why: 'cancel' | 'preempt'): void {
     const { run } = running;
-    const outlives = run.stopAsked === 'cancel' || (run.stopAsked === 'silent' && why === 'preempt');
+    const outlives = run.stopAsked === 'cancel' || (run.stopAsked !== null && why === 'preempt');
     const stopAsked = outlives ? run.stopAsked : why;
     if (!isTerminal(RUN_LIFECYCLE, run.state)) this.ground.commit((tx) => tx.change(run, { stopAsked }));
   }
@@ -215,10 +215,13 @@ export class Reactor implements ReactorCalls {
   }
 
   #renewAll(): void {
-    const { live, scenario } = this.ground;
+    const { live, scenario, journal } = this.ground;
     for (const running of live.values()) {
       this.#broker.renew(running.run, (renewal) => {
-        if (renewal !== 'lost' || live.get(running.run.jobId) !== running) return;
+        const stays = renewal === 'held' || renewal === 'unknown';
+        if (stays || live.get(running.run.jobId) !== running) return;
+        if (renewal === 'reclaimed' && running.run.stopAsked === null)
+          journal.say(`${running.run.jobId} is stopped: its lease is wanted back`);
         quietly(() => this.#ask(running, 'preempt'));
         running.stop(scenario.stopGraceMs);
       });

@@ -171,11 +171,12 @@ export class Starting {
         token: trainerToken,
         owner: null,
         heartbeatMs: loop.nowMs,
+        ranOut: false,
         lines: [],
       };
       const lastAttempt = body.lastAttempt;
       const fresh = { state: 'accepted', pid: null, linesRead: 0, epoch: 0 } as const;
-      const silent = { stopAsked: null, lastWord: null, lastWordOf: null };
+      const silent = { stopAsked: null, lastWord: null, lastWordOf: null, cause: null, peakBytes: 0 };
       const key = { jobId, attempt, token, trainerToken, slot, leaseId, needBytes, lastAttempt, borrowed };
       const run: RunRow = { ...key, ...fresh, ...silent, folder };
       tx.append(job.runs, run);

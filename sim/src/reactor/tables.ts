@@ -1,5 +1,11 @@
 // What Reactor Core has on its disk: jobs, one run for each attempt, the highest token of each slot.
-import { isTerminal, type ModelType, RUN_LIFECYCLE, type RunState } from '@jarvis/contracts';
+import {
+  isTerminal,
+  type ModelType,
+  RUN_LIFECYCLE,
+  type RunEndCause,
+  type RunState,
+} from '@jarvis/contracts';
 import type { Transaction } from '../kernel/disk.ts';
 import type { StreamItem } from '../kernel/stream.ts';
 import type { Checkpoints, RunFolder } from './trainer.ts';
@@ -35,7 +41,11 @@ export interface RunRow {
   pid: number | null;
   linesRead: number;
   epoch: number;
-  stopAsked: 'cancel' | 'preempt' | 'silent' | null;
+  stopAsked: 'cancel' | 'preempt' | 'silent' | 'memory_pressure' | null;
+  /** Why it ended without a result. */
+  cause: RunEndCause | null;
+  /** The most that its trainer was seen to hold. */
+  peakBytes: number;
   lastWord: LastWord | null;
   /** Who wrote the last word, to be checked against whose run it is. */
   lastWordOf: number | null;
@@ -85,6 +95,7 @@ export function tellStatus(tx: Transaction, job: ReactorJob, run: RunRow): void 
     accuracy: null,
     attempt: run.attempt,
     token: run.token,
+    ...(run.cause === null ? {} : { cause: run.cause, peak_ram_bytes: run.peakBytes }),
   });
 }
 

@@ -31,6 +31,8 @@ export interface RunFolder {
   /** The pid that has claimed it; 0: nobody, and nobody can any more. */
   owner: number | null;
   heartbeatMs: number;
+  /** The kernel killed its trainer for going beyond its limit: the count of its memory group. */
+  ranOut: boolean;
   readonly lines: WrittenLine[];
 }
 
@@ -42,7 +44,9 @@ export interface Checkpoints {
 export interface TrainerPlan {
   readonly epochs: number;
   readonly epochMs: number;
-  readonly needBytes: number;
+  /** What it may take, and what it takes in truth when it has come to its end. */
+  readonly limitBytes: number;
+  readonly trueBytes: number;
   readonly orphanGraceMs: number;
 }
 
@@ -104,7 +108,7 @@ export class Trainer {
   kill(): void {
     if (!this.alive) return;
     this.process.kill();
-    this.#options.machine.hold(`trainer ${this.pid}`, 0);
+    this.#options.machine.hold(this.process.name, 0);
     this.#options.onExit(this);
   }
 
@@ -122,8 +126,8 @@ export class Trainer {
     this.#epoch = checkpoints.epoch;
     onClaimed(this);
     this.#say({ type: 'started' });
-    this.#grow(0);
-    this.#next();
+    this.#grow(this.#epoch / this.#options.plan.epochs);
+    if (this.alive) this.#next();
   }
 
   #next(): void {
@@ -179,7 +183,11 @@ export class Trainer {
 
   #grow(share: number): void {
     const { machine, plan } = this.#options;
-    const bytes = plan.needBytes * (PEAK_SHARE_MIN + (1 - PEAK_SHARE_MIN) * Math.min(1, share));
-    machine.hold(`trainer ${this.pid}`, Math.round(bytes));
+    const bytes = Math.round(plan.trueBytes * (PEAK_SHARE_MIN + (1 - PEAK_SHARE_MIN) * Math.min(1, share)));
+    if (bytes <= plan.limitBytes) return machine.hold(this.process.name, bytes);
+    this.#options.journal.fault('training beyond its limit', `${this.process.name} of ${this.folder.jobId}`);
+    machine.hold(this.process.name, plan.limitBytes);
+    this.folder.ranOut = true;
+    this.kill();
   }
 }

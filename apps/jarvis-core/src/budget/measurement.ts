@@ -110,6 +110,7 @@ function primeUse(use: PrimeResources, measuredBytes: number): NonNullable<Memor
     heldBytes: measuredBytes > 0 ? measuredBytes : use.memory_usage_gb * BYTES_PER_GB,
     idleMs: use.idle_seconds * 1000,
     activeRequests: use.active_requests,
+    isLoading: use.llm?.state === 'loading',
   };
 }
 

@@ -81,6 +81,7 @@ export class Finishing {
       status: 'completed',
       model_version: version,
       metrics,
+      attempt: run.attempt,
       peak_ram_bytes: run.peak_ram_bytes,
     });
     if (job.auto_deploy === 1) await this.#options.deploy(tx, job.model_type, version);

@@ -53,7 +53,8 @@ export interface NeedOfJob {
 }
 
 /**
- * A job's need: its own setting, unless it ran out under that; else what was learned of its kind; else the default.
+ * A job's need: its own setting; else what was learned of its kind; else the default. More, when it ran out itself: what
+ * others of its kind got by with since says nothing about it.
  *
  * @param taken by the jobs of its kind, oldest first
  */
@@ -61,10 +62,12 @@ export function needOf(
   { jobId, bytes, given, rows }: NeedOfJob,
   taken: readonly (NeedObservation & { readonly jobId: string })[],
 ): LearnedNeed {
-  if (!given) return learnNeed(taken, rows) ?? { bytes, why: 'nothing was learned yet' };
+  const told = given
+    ? { bytes, why: 'as it was asked for' }
+    : (learnNeed(taken, rows) ?? { bytes, why: 'nothing was learned yet' });
   const own = taken.filter((o) => o.jobId === jobId && o.outcome === 'out_of_memory');
   const raised = learnNeed(own, rows);
-  return raised !== null && raised.bytes > bytes ? raised : { bytes, why: 'as it was asked for' };
+  return raised !== null && raised.bytes > told.bytes ? raised : told;
 }
 
 function ofPeaks(ended: readonly NeedObservation[], rows: number | null): LearnedNeed {

@@ -78,6 +78,8 @@ export interface MemoryView {
     readonly heldBytes: number;
     readonly idleMs: number;
     readonly activeRequests: number;
+    /** Its LLM comes into memory now, so that more will be held than is. Unset: it does not. */
+    readonly isLoading?: boolean;
   } | null;
   readonly devices: Readonly<Record<string, DeviceView>>;
 }
