@@ -49,6 +49,7 @@ function waitingJob(n: number, count: number, nowMs: number): JobView {
     slot: null,
     leaseId: null,
     need: { host_id: 'bench', ram_bytes: BYTES_PER_GB, vram_bytes: {} },
+    leastRamBytes: BYTES_PER_GB,
     cancelRequested: false,
     maxWaitMs: 24 * HOUR_MS,
     hasRun: false,

@@ -96,6 +96,7 @@ class VirtualMachine {
         slot: null,
         leaseId: null,
         need: { host_id: HOST_ID, ram_bytes: needBytes, vram_bytes: {} },
+        leastRamBytes: needBytes,
         cancelRequested: false,
         maxWaitMs: null,
         hasRun: false,

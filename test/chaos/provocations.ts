@@ -23,7 +23,7 @@ const BABBLE_EVERY_MS = 3_000;
 const SPOIL_EVERY_MS = 500;
 const PAUSE_EVERY_MS = 15_000;
 const PAUSED_MS_MAX = 4_000;
-const CHAT_EVERY_MS = 2_000;
+const CHAT_EVERY_MS = 10_000;
 const LOOK_EVERY_MS = 200;
 /** How many ask at once, each for a lock of its own. */
 const HANGING_UP = 4;

@@ -44,6 +44,7 @@ const SHORTENED = {
 export const UNUSUAL = {
   JPRIME_LLM_COMMAND: fixtureLlmCommand('{port}', { memoryMb: 20, loadMs: 100 }).join(' '),
   JPRIME_LLM_MEMORY_GB: '0.1',
+  JPRIME_IDLE_SECONDS: '2',
   TRAINING_MIN_NEW_EXPERIENCES: '2000',
   REACTOR_CORE_COMMAND: `exec '${process.execPath}' '${STRICT_JUDGE}'`,
 } as const;

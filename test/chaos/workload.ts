@@ -39,7 +39,7 @@ export const BAD_FILE = 'experiences_bad';
 const CANCELLED_SHARE = 0.15;
 const CANCEL_AFTER_MS_MAX = 3_000;
 /** Before a job is asked for, somebody may want to be sure that its kind is not held back. */
-const BREAKER_RESET_SHARE = 0.1;
+const BREAKER_RESET_SHARE = 0.25;
 const CALL_OFF_EVERY_MS = 15_000;
 
 export interface Workload {

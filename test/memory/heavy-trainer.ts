@@ -1,18 +1,22 @@
-// A trainer by the kit that holds as much memory as it is told, all of it written: `heavy-trainer.ts KIND MIB job.json`.
+// A trainer by the kit that holds as much memory as it is told, all of it written: `heavy-trainer.ts KIND MIB LEAP job.json`,
+// and from its third epoch LEAP MiB more, taken at once.
 // What it learns is a chain of hashes, so that a run that was stopped and went on ends with the same bytes or does not.
 import { createHash } from 'node:crypto';
 import { modelTypeSchema } from '@jarvis/contracts';
 import { breathe, nodeHost, runTrainer } from '@jarvis/trainer-kit';
 
-const [kindName, mebibytes, jobPath] = process.argv.slice(2);
+const [kindName, mebibytes, leap, jobPath] = process.argv.slice(2);
 const HASHES_PER_STEP = 4_000;
 const STEPS_PER_EPOCH = 10;
 const PAGE_BYTES = 4096;
+const LEAPS_AFTER_EPOCH = 2;
 const held: Buffer[] = [];
 const state = { epoch: 0, step: 0, hash: 'begin' };
+/** Of this process alone. */
+let stepsDone = 0;
 
-function take(): void {
-  held.push(Buffer.alloc(Number(mebibytes) * 1024 ** 2, 1));
+function take(mib: number): void {
+  held.push(Buffer.alloc(mib * 1024 ** 2, 1));
 }
 
 /** Goes through all that it holds, so that none of it can be taken for unused. */
@@ -22,9 +26,11 @@ function touch(): void {
 }
 
 function work(): void {
+  if (state.epoch === LEAPS_AFTER_EPOCH && state.step === 0) take(Number(leap));
   for (let i = 0; i < HASHES_PER_STEP; i++)
     state.hash = createHash('sha256').update(state.hash).digest('hex');
   touch();
+  stepsDone += 1;
   state.step = (state.step + 1) % STEPS_PER_EPOCH;
   if (state.step === 0) state.epoch += 1;
 }
@@ -34,7 +40,7 @@ const trainer: Parameters<typeof runTrainer>[0] = {
   resumeGrade: 'bitwise',
   codeSha256: () => Promise.resolve('d'.repeat(64)),
   async prepare({ dataset }) {
-    take();
+    take(Number(mebibytes));
     return {
       get epoch() {
         return state.epoch;
@@ -55,7 +61,7 @@ const trainer: Parameters<typeof runTrainer>[0] = {
         Promise.resolve({
           labels: [],
           encoding: {},
-          metrics: { rows: dataset.train.length },
+          metrics: { rows: dataset.train.length, steps: stepsDone },
           config: {},
           files: { hash: Buffer.from(state.hash) },
         }),

@@ -1,9 +1,11 @@
 // What both stories ask JARVIS Core for: something to learn from, and a training of the heavy trainer.
 import type { Job } from '@jarvis/contracts';
+import { until } from '@jarvis/testkit';
 import type { SmallMachine } from './small-machine.ts';
 
 const EPOCHS = 6;
 const ROWS = 20;
+export const JOB_LIMIT_MS = 90_000;
 const ENDED: readonly string[] = ['completed', 'failed', 'cancelled'];
 
 export function hasEnded({ state }: Job): boolean {
@@ -28,4 +30,17 @@ export async function submit(machine: SmallMachine, jobId: string): Promise<void
 
 export function jobOf(machine: SmallMachine, jobId: string): Promise<Job | null> {
   return machine.get<Job>('jarvis-core', `/api/jobs/${jobId}`);
+}
+
+export async function untilEnded(machine: SmallMachine, jobId: string): Promise<Job> {
+  let job: Job | null = null;
+  await until(
+    () => `the end of ${jobId}, which is ${job?.state} in epoch ${job?.epoch}: ${job?.reason}`,
+    async () => {
+      job = await jobOf(machine, jobId);
+      return job !== null && hasEnded(job);
+    },
+    JOB_LIMIT_MS,
+  );
+  return job ?? Promise.reject(new Error(`${jobId} is gone`));
 }

@@ -6,6 +6,7 @@ import { tempFolder } from '@jarvis/testkit';
 import { makeArena } from './arena.ts';
 import { runControl } from './control.ts';
 import { runPolicy } from './run-policy.ts';
+import { runEndless, runHalf } from './short-estimate.ts';
 
 const LIMIT_MS = 400_000;
 
@@ -39,5 +40,25 @@ test(
     });
     assert.deepEqual(report.problems, []);
     assert.equal(report.account.sentAway, 0);
+  },
+);
+
+test(
+  'a training that takes twice what was said ends once, and completes from its checkpoint',
+  options,
+  async (t) => {
+    const half = await runHalf(await tempFolder(t));
+    t.diagnostic(`asked for ${half.askedFor.join(', ')} bytes; ${half.answered} requests answered meanwhile`);
+    assert.deepEqual(half.problems, []);
+  },
+);
+
+test(
+  'one that takes more than there is holds back its model type after three ends, in words',
+  options,
+  async (t) => {
+    const endless = await runEndless(await tempFolder(t));
+    t.diagnostic(endless.job?.reason ?? 'no job');
+    assert.deepEqual(endless.problems, []);
   },
 );

@@ -1,5 +1,5 @@
 // `npm run proof:memory`: trainings beside an LLM server on a machine that is too small for both, under each policy, and
-// once without negotiation. Exit code 1 when anything did not hold. Linux, with the right to make a memory cgroup.
+// once without negotiation; and trainings that were told less than they take. Exit code 1 when anything did not hold. Linux, with the right to make a memory cgroup.
 //   [-- --trainings 20] [-- --policy wait] [-- --json] [-- --save]
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import { describeMachine } from '@jarvis/testkit';
 import { runControl } from './control.ts';
 import { type PolicyReport, reportOf } from './report.ts';
 import { runPolicy } from './run-policy.ts';
+import { runEndless, runHalf } from './short-estimate.ts';
 
 const LOG_CHARACTERS_SHOWN = 3_000;
 const RESULT = fileURLToPath(new URL('../../bench/results/memory.md', import.meta.url));
@@ -48,11 +49,15 @@ for (const policy of policies)
   reports.push(
     await within(policy, (folder) => runPolicy({ folder, policy, trainings: Number(values.trainings), say })),
   );
+const short = [await within('half', runHalf), await within('endless', runEndless)];
 const problems = [
   ...(control.kills > 0 ? [] : ['without negotiation nobody was killed: the machine is not too small']),
   ...reports.flatMap((r) => r.problems.map((p) => `${r.policy}: ${p}`)),
+  ...short.flatMap((s) => s.problems.map((p) => `${s.what}: ${p}`)),
 ];
-const text = reportOf({ control, reports, problems, machine: describeMachine() });
-process.stdout.write(values.json ? `${JSON.stringify({ control, reports, problems }, null, 2)}\n` : text);
+const text = reportOf({ control, reports, short, problems, machine: describeMachine() });
+process.stdout.write(
+  values.json ? `${JSON.stringify({ control, reports, short, problems }, null, 2)}\n` : text,
+);
 if (values.save) await writeFile(RESULT, text);
 if (problems.length > 0) process.exitCode = 1;

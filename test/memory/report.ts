@@ -1,6 +1,7 @@
 // The table of the memory proof.
 import { inGb, type NegotiationPolicy } from '@jarvis/contracts';
 import type { Control } from './control.ts';
+import type { ShortEstimate } from './short-estimate.ts';
 import { IDLE_SECONDS, LOAD_MS, SIZES } from './small-machine.ts';
 import type { Account } from './story.ts';
 
@@ -16,6 +17,7 @@ export interface PolicyReport {
 export interface Report {
   readonly control: Control;
   readonly reports: readonly PolicyReport[];
+  readonly short: readonly ShortEstimate[];
   readonly problems: readonly string[];
   readonly machine: string;
 }
@@ -31,7 +33,7 @@ function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(2)} s`;
 }
 
-export function reportOf({ control, reports, problems, machine }: Report): string {
+export function reportOf({ control, reports, short, problems, machine }: Report): string {
   const row = (what: string, cell: (r: PolicyReport) => string): string =>
     `| ${what} | ${reports.map(cell).join(' | ')} |`;
   return [
@@ -65,7 +67,22 @@ export function reportOf({ control, reports, problems, machine }: Report): strin
     ),
     row('different results of the same training', (r) => String(r.account.digests.size)),
     '',
+    ...shortLines(short),
+    '',
     problems.length === 0 ? 'Everything held.' : `Did not hold: ${problems.join('; ')}.`,
     '',
   ].join('\n');
+}
+
+function shortLines(short: readonly ShortEstimate[]): string[] {
+  return [
+    '**Told less than it takes**, beside an LLM server that goes on answering:',
+    '',
+    '| | killed by the kernel | asked for in turn | requests answered | the job |',
+    '| --- | --- | --- | --- | --- |',
+    ...short.map(
+      ({ what, kills, askedFor, answered, job }) =>
+        `| ${what} | ${kills}, the trainer each time | ${askedFor.map(inGb).join(', ')} | ${answered} | ${job?.state}, attempt ${job?.attempt}: ${job?.reason} |`,
+    ),
+  ];
 }

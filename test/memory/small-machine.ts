@@ -14,11 +14,20 @@ const CALL_LIMIT_MS = 5_000;
 const UP_LIMIT_MS = 90_000;
 const DOWN_LIMIT_MS = 60_000;
 
+/** MiB. */
+export interface Sizes {
+  readonly limit: number;
+  readonly llm: number;
+  readonly trainer: number;
+  /** Taken by the trainer at once, in the middle. */
+  readonly leap: number;
+}
+
 /** The story of 64, 38 and 40 GB, at a fortieth of it, in MiB. */
-export const SIZES = { limit: 1_640, llm: 950, trainer: 800 } as const;
-/** What a trainer is reserved: what it holds, and what Node takes for itself. */
-const NEED_GB = (SIZES.trainer + 150) / 1024;
-const LLM_GB = (SIZES.llm + 60) / 1024;
+export const SIZES: Sizes = { limit: 1_640, llm: 950, trainer: 800, leap: 0 };
+/** What a trainer is reserved: what it holds and what Node takes for itself are less than nine tenths of it. */
+const NEED_GB = (SIZES.trainer + 220) / 1024;
+const LLM_RUNTIME_MIB = 60;
 export const LOAD_MS = 500;
 export const IDLE_SECONDS = 1.5;
 
@@ -32,7 +41,6 @@ const SHORTENED = {
   SERVICE_PROBE_INTERVAL: '0.5',
   JPRIME_IDLE_SECONDS: String(IDLE_SECONDS),
   JPRIME_MEMORY_THRESHOLD_GB: '0.4',
-  JPRIME_LLM_MEMORY_GB: LLM_GB.toFixed(3),
   JPRIME_LLM_WAIT: '30',
   TRAINING_MEMORY_RESERVE_GB: NEED_GB.toFixed(3),
   MEMORY_SAFETY_GB: '0.05',
@@ -54,17 +62,18 @@ export interface SmallMachineOptions {
   /** Without it everybody takes what they like: JARVIS Core believes in memory that is not there, and runs no LLM. */
   readonly negotiates: boolean;
   readonly environment?: Readonly<Record<string, string>>;
+  readonly sizes?: Sizes;
 }
 
 const WITHOUT_NEGOTIATION = { MAX_TOTAL_MEMORY_GB: '64', TRAINER_MEMORY_LIMIT: 'false' } as const;
 
-function llmCommand(port: string): string[] {
-  const options = ['--port', port, '--memory-mb', String(SIZES.llm), '--load-ms', String(LOAD_MS)];
+function llmCommand(port: string, { llm }: Sizes): string[] {
+  const options = ['--port', port, '--memory-mb', String(llm), '--load-ms', String(LOAD_MS)];
   return [process.execPath, FIXTURE_LLM_PROGRAM, ...options];
 }
 
 export async function startSmallMachine(options: SmallMachineOptions): Promise<SmallMachine> {
-  const { arena, folder, policy, negotiates } = options;
+  const { arena, folder, policy, negotiates, sizes = SIZES } = options;
   const home = join(folder, 'home');
   await mkdir(home, { recursive: true });
   const [core, prime, reactor] = await freePorts(3);
@@ -76,8 +85,9 @@ export async function startSmallMachine(options: SmallMachineOptions): Promise<S
     JARVIS_PORT: String(core),
     JARVIS_PRIME_PORT: String(prime),
     REACTOR_CORE_PORT: String(reactor),
-    TRAINER_VISION_COMMAND: `${process.execPath} ${HEAVY_TRAINER} vision ${SIZES.trainer}`,
-    ...(negotiates ? { JPRIME_LLM_COMMAND: llmCommand('{port}').join(' ') } : WITHOUT_NEGOTIATION),
+    TRAINER_VISION_COMMAND: `${process.execPath} ${HEAVY_TRAINER} vision ${sizes.trainer} ${sizes.leap}`,
+    JPRIME_LLM_MEMORY_GB: ((sizes.llm + LLM_RUNTIME_MIB) / 1024).toFixed(3),
+    ...(negotiates ? { JPRIME_LLM_COMMAND: llmCommand('{port}', sizes).join(' ') } : WITHOUT_NEGOTIATION),
     ...options.environment,
   };
   const spawn = (words: readonly string[], output: string): Promise<DetachedProcess> =>
@@ -122,7 +132,7 @@ export async function startSmallMachine(options: SmallMachineOptions): Promise<S
 export async function startLlmAlone(arena: Arena, folder: string): Promise<DetachedProcess> {
   const [port] = await freePorts(1);
   const output = join(folder, 'llm.log');
-  const llm = await arena.spawn(llmCommand(String(port)), { env: process.env, cwd: folder, output });
+  const llm = await arena.spawn(llmCommand(String(port), SIZES), { env: process.env, cwd: folder, output });
   await until(
     'the LLM server',
     async () => (await getJsonWithin(`http://127.0.0.1:${port}/health`, CALL_LIMIT_MS)) !== null,

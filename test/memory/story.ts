@@ -1,20 +1,14 @@
 // Trainings between bursts of requests on a machine on which LLM and trainer do not fit together; an account of both.
 import type { Job, Lease, ModelVersion, PrimeResources } from '@jarvis/contracts';
 import { until } from '@jarvis/testkit';
-import { hasEnded, jobOf, storeExperiences, submit } from './jobs.ts';
+import { ask, type Told } from './asking.ts';
+import { hasEnded, JOB_LIMIT_MS, jobOf, storeExperiences, submit, untilEnded } from './jobs.ts';
 import type { SmallMachine } from './small-machine.ts';
 
 const BURST_REQUESTS = 8;
-const JOB_LIMIT_MS = 90_000;
 const LOOK_EVERY_MS = 50;
 /** A request in the middle of each training, once it has done so many epochs. */
 const ASKS_AT_EPOCH = 2;
-
-export interface Told {
-  readonly status: number;
-  readonly retryAfter: string | null;
-  readonly ms: number;
-}
 
 export interface Account {
   readonly answered: number;
@@ -45,11 +39,39 @@ export async function tell(
   say: (line: string) => void,
 ): Promise<Account> {
   const from = performance.now();
-  const told: Told[] = [];
-  const interruptedMs: number[] = [];
   const watch = watchMemory(machine);
+  const happened = await happenings(machine, trainings, say).finally(watch.end);
+  const { told, jobs } = happened;
+  const memory = await watch.result();
+  const bad = told.filter((t) => t.status !== 200 && !(t.status === 503 && t.retryAfter !== null));
+  return {
+    ...happened,
+    answered: told.filter((t) => t.status === 200).length,
+    sentAway: told.filter((t) => t.status === 503 && t.retryAfter !== null).length,
+    unanswered: bad.map((t) => `${t.status} after ${Math.round(t.ms)} ms`),
+    completed: jobs.filter((j) => j.state === 'completed').length,
+    otherwise: jobs.filter((j) => j.state !== 'completed').map((j) => `${j.job_id} ${j.state}: ${j.reason}`),
+    grantMs: memory.grantMs,
+    attempts: jobs.reduce((sum, j) => sum + j.attempt, 0),
+    llmAwayMs: memory.llmAwayMs,
+    ms: performance.now() - from,
+    digests: await digestsOf(machine),
+  };
+}
+
+interface Happenings extends Pick<Account, 'interruptedMs' | 'jobMs' | 'delayMs'> {
+  readonly told: readonly Told[];
+  readonly jobs: readonly Job[];
+}
+
+async function happenings(
+  machine: SmallMachine,
+  trainings: number,
+  say: (line: string) => void,
+): Promise<Happenings> {
   await storeExperiences(machine);
-  told.push(await ask(machine));
+  const told: Told[] = [await ask(machine)];
+  const interruptedMs: number[] = [];
   const jobs: Job[] = [];
   const delayMs: number[] = [];
   const jobMs: number[] = [];
@@ -67,41 +89,7 @@ export async function tell(
     jobMs.push(performance.now() - submitted);
     say(`${i} of ${trainings}: ${jobs.at(-1)?.state}, ${told.length} requests`);
   }
-  const memory = await watch.stop();
-  const bad = told.filter((t) => t.status !== 200 && !(t.status === 503 && t.retryAfter !== null));
-  return {
-    answered: told.filter((t) => t.status === 200).length,
-    sentAway: told.filter((t) => t.status === 503 && t.retryAfter !== null).length,
-    unanswered: bad.map((t) => `${t.status} after ${Math.round(t.ms)} ms`),
-    completed: jobs.filter((j) => j.state === 'completed').length,
-    otherwise: jobs.filter((j) => j.state !== 'completed').map((j) => `${j.job_id} ${j.state}: ${j.reason}`),
-    grantMs: memory.grantMs,
-    jobMs,
-    delayMs,
-    interruptedMs,
-    attempts: jobs.reduce((sum, j) => sum + j.attempt, 0),
-    llmAwayMs: memory.llmAwayMs,
-    ms: performance.now() - from,
-    digests: await digestsOf(machine),
-  };
-}
-
-async function ask(machine: SmallMachine): Promise<Told> {
-  const from = performance.now();
-  try {
-    const answer = await machine.post('j-prime', '/v1/chat/completions', {
-      model: 'fixture',
-      messages: [{ role: 'user', content: 'what is the weather' }],
-    });
-    await answer.arrayBuffer();
-    return {
-      status: answer.status,
-      retryAfter: answer.headers.get('retry-after'),
-      ms: performance.now() - from,
-    };
-  } catch {
-    return { status: 0, retryAfter: null, ms: performance.now() - from };
-  }
+  return { told, interruptedMs, jobs, delayMs, jobMs };
 }
 
 /** Answers when it got there, or ended. */
@@ -117,19 +105,6 @@ async function untilEpoch(machine: SmallMachine, jobId: string, epoch: number): 
   return performance.now();
 }
 
-async function untilEnded(machine: SmallMachine, jobId: string): Promise<Job> {
-  let job: Job | null = null;
-  await until(
-    `the end of ${jobId}`,
-    async () => {
-      job = await jobOf(machine, jobId);
-      return job !== null && hasEnded(job);
-    },
-    JOB_LIMIT_MS,
-  );
-  return job ?? Promise.reject(new Error(`${jobId} is gone`));
-}
-
 async function digestsOf(machine: SmallMachine): Promise<ReadonlySet<string>> {
   const answer = await machine.get<{ versions: ModelVersion[] }>(
     'reactor-core',
@@ -139,7 +114,9 @@ async function digestsOf(machine: SmallMachine): Promise<ReadonlySet<string>> {
 }
 
 interface MemoryWatch {
-  stop(): Promise<{ readonly grantMs: readonly number[]; readonly llmAwayMs: number }>;
+  end(this: void): void;
+  /** Once it was ended. */
+  result(): Promise<{ readonly grantMs: readonly number[]; readonly llmAwayMs: number }>;
 }
 
 /** Looks at leases and at the LLM often; what lies between two looks is as exact as the looks are often. */
@@ -164,8 +141,8 @@ function watchMemory(machine: SmallMachine): MemoryWatch {
   };
   const looking = look();
   return {
-    async stop() {
-      ended.abort();
+    end: () => ended.abort(),
+    async result() {
       await looking;
       const grants = [...seen.values()].flatMap((l) =>
         l.grantedMs === null ? [] : [l.grantedMs - l.askedMs],

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { mkdir } from 'node:fs/promises';
-import { BYTES_PER_GB, CONTRACT_VERSION, type Identity } from '@jarvis/contracts';
+import { bytesOfGb, CONTRACT_VERSION, type Identity } from '@jarvis/contracts';
 import type { Coordinator } from '@jarvis/coordinator';
 import type { MemoryView } from '@jarvis/policy';
 import { createGpuReader, ensureHome } from '@jarvis/process';
@@ -217,8 +217,8 @@ async function serve(ground: Ground, running: Running): Promise<void> {
     reactor: ground.reactor,
     ownPid: process.pid,
     intervalMs: env.RESOURCE_CHECK_INTERVAL * 1000,
-    budgetBytes: env.MAX_TOTAL_MEMORY_GB === null ? null : env.MAX_TOTAL_MEMORY_GB * BYTES_PER_GB,
-    safetyBytes: env.MEMORY_SAFETY_GB * BYTES_PER_GB,
+    budgetBytes: env.MAX_TOTAL_MEMORY_GB === null ? null : bytesOfGb(env.MAX_TOTAL_MEMORY_GB),
+    safetyBytes: bytesOfGb(env.MEMORY_SAFETY_GB),
     readGpu: createGpuReader((error) => logger.warn({ err: error }, 'the GPUs cannot be measured')),
     onUse: (use) => ground.gate.noteUse(use),
   });

@@ -1,5 +1,5 @@
 // The queue, its coordinator and the coordinator's hands, by the configuration.
-import { BYTES_PER_GB, type ModelType } from '@jarvis/contracts';
+import { bytesOfGb, type ModelType } from '@jarvis/contracts';
 import { Coordinator, type CoordinatorEvent } from '@jarvis/coordinator';
 import { backoffMs, type BreakerRules, type SchedulingOptions } from '@jarvis/policy';
 import {
@@ -51,7 +51,7 @@ export interface CoordinationNeeds {
 }
 
 export function needBytes({ env }: Config, modelType: ModelType): number {
-  return Math.round((env.TRAINING_MEMORY_RESERVE_GB ?? DEFAULT_NEED_GB[modelType]) * BYTES_PER_GB);
+  return bytesOfGb(env.TRAINING_MEMORY_RESERVE_GB ?? DEFAULT_NEED_GB[modelType]);
 }
 
 export function breakerRules({ env }: Config): BreakerRules {
@@ -116,7 +116,7 @@ function schedulingOptions(config: Config): SchedulingOptions {
     policy: env.NEGOTIATION_POLICY,
     slotTimeoutMs: env.TRAINING_SLOT_TIMEOUT * 1000,
     agingMs: AGING_MS,
-    primeThresholdBytes: env.JPRIME_MEMORY_THRESHOLD_GB * BYTES_PER_GB,
+    primeThresholdBytes: bytesOfGb(env.JPRIME_MEMORY_THRESHOLD_GB),
     primeIdleMs: env.JPRIME_IDLE_SECONDS * 1000,
     preemptAfterMs: env.TRAINING_PREEMPT_AFTER * 1000,
     preemptionsPerHour: PREEMPTIONS_PER_HOUR,

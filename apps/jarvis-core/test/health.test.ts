@@ -1,7 +1,7 @@
 // Who is there, what memory holds, and what each call looks like: the answers for people, supervisor and dashboard.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { budgetSchema, BYTES_PER_GB } from '@jarvis/contracts';
+import { budgetSchema, BYTES_PER_GB, MODEL_TYPES } from '@jarvis/contracts';
 import { until } from '@jarvis/testkit';
 import { commands } from './client.ts';
 import { makeWorld, spawnCore, startCore } from './world.ts';
@@ -61,7 +61,7 @@ test('the home keeps its name, each start has one of its own', async (t) => {
 });
 
 test('resources: the budget as measured, and why the next job waits; the next one is by class, not by time', async (t) => {
-  const world = await makeWorld(t, { MEMORY_SAFETY_GB: '2' });
+  const world = await makeWorld(t, { MEMORY_SAFETY_GB: '2.05' });
   await world.reactor.stop();
   const core = await startCore(world);
   const measured = await until('a measurement', async () => {
@@ -69,7 +69,9 @@ test('resources: the budget as measured, and why the next job waits; the next on
     return budget.measured_at === null ? null : budget;
   });
   assert.equal(measured.budget_bytes, 100_000 * BYTES_PER_GB);
-  assert.equal(measured.safety_bytes, 2 * BYTES_PER_GB);
+  assert.equal(measured.safety_bytes, Math.round(2.05 * BYTES_PER_GB));
+  assert.deepEqual(measured.needs.map((n) => n.model_type).toSorted(), MODEL_TYPES.toSorted());
+  assert.deepEqual(new Set(measured.needs.map((n) => n.why)), new Set(['nothing was learned yet']));
   assert.ok(measured.used_bytes > 0);
   assert.ok(measured.available_bytes < measured.budget_bytes - measured.safety_bytes);
   assert.ok((measured.owned.find((o) => o.owner === 'jarvis-core')?.measured_bytes ?? 0) > 0);

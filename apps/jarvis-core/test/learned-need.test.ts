@@ -38,7 +38,7 @@ test('what it took survives a restart, and is counted once however often it is t
   assert.equal(await needOfNext(s), Math.ceil(3 * GB * 1.15));
 });
 
-test('one that ran out of memory is tried again with half as much again, and spends an attempt', async (t) => {
+test('one that ran out of memory is tried again with two and a half times as much, and spends an attempt', async (t) => {
   const s = await setUp(t);
   await s.ready();
   const jobId = await training(s);
@@ -46,7 +46,7 @@ test('one that ran out of memory is tried again with half as much again, and spe
   s.clock.advance(5_000);
   await s.ready();
   const [lease] = (await s.queue.load()).leases;
-  assert.deepEqual([lease?.holder, lease?.need.ram_bytes], [jobId, 1.5 * GB]);
+  assert.deepEqual([lease?.holder, lease?.need.ram_bytes], [jobId, 2.5 * GB]);
   assert.equal((await s.job(jobId))?.attempt, 2);
 });
 
@@ -57,7 +57,7 @@ test('one that was stopped in time likewise, and spends none', async (t) => {
   await tell(s, jobId, 1, 'preempted', { cause: 'memory_pressure', peak_ram_bytes: GB });
   await s.ready();
   const [lease] = (await s.queue.load()).leases;
-  assert.deepEqual([lease?.holder, lease?.need.ram_bytes], [jobId, 1.5 * GB]);
+  assert.deepEqual([lease?.holder, lease?.need.ram_bytes], [jobId, 2.5 * GB]);
   assert.equal((await s.job(jobId))?.attempt, 1, 'the first was given back');
 });
 
@@ -72,7 +72,7 @@ test('stopped in time twice it is given more twice, though its own attempt is th
   await tell(s, jobId, 2, 'preempted', { ...pressed, attempt: 2 });
   await s.ready();
   const [lease] = (await s.queue.load()).leases;
-  assert.equal(lease?.need.ram_bytes, 2.25 * GB);
+  assert.equal(lease?.need.ram_bytes, 6.25 * GB);
 });
 
 test('who said what it needs gets that, and more only when it ran out under it', async (t) => {
@@ -87,7 +87,7 @@ test('who said what it needs gets that, and more only when it ran out under it',
   s.coordinator.post({ type: 'run_started', jobId, token: s.work().start[0]?.token ?? -1 });
   await tell(s, jobId, 1, 'preempted', { cause: 'memory_pressure', peak_ram_bytes: 2 * GB });
   await s.ready();
-  assert.equal((await s.queue.load()).leases[0]?.need.ram_bytes, 3 * GB);
+  assert.equal((await s.queue.load()).leases[0]?.need.ram_bytes, 5 * GB);
 });
 
 test('three in a row that ran out open the breaker of their kind, which says so', async (t) => {
@@ -108,6 +108,6 @@ test('three in a row that ran out open the breaker of their kind, which says so'
   await s.ready();
   assert.match(
     (await s.job(jobId))?.reason ?? '',
-    /3 nlu jobs in a row failed \(the last: nlu ran out of memory under 2\.25 GB\); one is tried at/,
+    /3 nlu jobs in a row failed \(the last: nlu ran out of memory under 6\.25 GB\); one is tried at/,
   );
 });

@@ -1,5 +1,6 @@
 // Memory as a vector with a host: one machine today, several later, and one field per GPU.
 import { z } from 'zod';
+import { modelTypeSchema } from './kinds.ts';
 
 export const resourceVectorSchema = z
   .object({
@@ -15,6 +16,11 @@ export const NEGOTIATION_POLICIES = ['wait', 'serving_first', 'training_first'] 
 export type NegotiationPolicy = (typeof NEGOTIATION_POLICIES)[number];
 
 export const BYTES_PER_GB = 1024 ** 3;
+
+/** Of a setting, which need not be a whole number of bytes. */
+export function bytesOfGb(gb: number): number {
+  return Math.round(gb * BYTES_PER_GB);
+}
 
 /** For a person: `1.25 GB`. */
 export function inGb(bytes: number): string {
@@ -50,6 +56,9 @@ export const budgetSchema = z.object({
     }),
   ),
   available_bytes: z.int().meta({ description: 'what could be granted now' }),
+  needs: z
+    .array(z.object({ model_type: modelTypeSchema, ram_bytes: z.int(), why: z.string() }))
+    .meta({ description: 'what the next job of each model type is given, and the evidence' }),
   next_job_waits: z.string().nullable(),
 });
 export type Budget = z.infer<typeof budgetSchema>;

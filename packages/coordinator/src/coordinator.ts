@@ -345,7 +345,7 @@ export class Coordinator {
       case 'start':
         return store.beginStart(decision.jobId, decision.reason, now());
       case 'take_slot':
-        return store.takeSlot(decision.jobId, decision.slot, decision.reason, now());
+        return store.takeSlot(decision, now());
       case 'requeue':
         return store.requeue(decision.jobId, { ...decision, spendsAttempt: false }, now());
       case 'preempt':

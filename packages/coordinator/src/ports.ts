@@ -1,7 +1,7 @@
 // The coordinator's two sides: the store, in which every transition is one guarded transaction, and the work outside,
 // which is not commanded step by step but derived from the state, so that nothing is forgotten by a crash in between.
 import type { JobEvent, JobSubmit, ModelType, Run } from '@jarvis/contracts';
-import type { BreakerView, JobView, LeaseView, NeedOutcome, SlotView } from '@jarvis/policy';
+import type { BreakerView, JobView, LeaseView, NeedOutcome, SlotView, TakeSlot } from '@jarvis/policy';
 
 export interface StoredState {
   /** Jobs that have not ended. */
@@ -81,7 +81,7 @@ export interface CoordinatorStore {
    */
   submit(submission: Submission, nowMs: number): Promise<Submitted | null>;
   /** queued -> waiting_for_memory: takes the slot's lock with a new token and asks for a lease. */
-  takeSlot(jobId: string, slot: number, reason: string, nowMs: number): Promise<boolean>;
+  takeSlot(taking: TakeSlot, nowMs: number): Promise<boolean>;
   drainLease(leaseId: string, reason: string, nowMs: number): Promise<boolean>;
   grantLease(leaseId: string, reason: string, nowMs: number): Promise<boolean>;
   refuseLease(leaseId: string, reason: string, nowMs: number): Promise<boolean>;

@@ -22,6 +22,7 @@ const JOB: StoredJob = {
   slot: 0,
   leaseId: 'l',
   need: { host_id: 'h', ram_bytes: 1, vram_bytes: {} },
+  leastRamBytes: 1,
   cancelRequested: false,
   attempt: 1,
   token: 1,

@@ -11,7 +11,7 @@ import {
   mayGo,
   type ModelType,
 } from '@jarvis/contracts';
-import type { BreakerView, LeaseView } from '@jarvis/policy';
+import type { BreakerView, LeaseView, TakeSlot } from '@jarvis/policy';
 import type {
   CoordinatorStore,
   JobEnd,
@@ -85,13 +85,13 @@ export class MemoryStore implements CoordinatorStore {
     });
   }
 
-  takeSlot(jobId: string, slot: number, reason: string, nowMs: number): Promise<boolean> {
+  takeSlot({ jobId, slot, need, reason }: TakeSlot, nowMs: number): Promise<boolean> {
     return this.#write('takeSlot', jobId, () => {
       const job = this.jobs.get(jobId);
       const free = this.slots[slot];
       if (job === undefined || free?.holder !== null) return false;
       const [token, leaseId] = [free.token + 1, `lease-${this.leases.size + 1}`];
-      const taken = { slot, token, leaseId, waitingSinceMs: nowMs, notBeforeMs: null, reason };
+      const taken = { slot, token, leaseId, need, waitingSinceMs: nowMs, notBeforeMs: null, reason };
       if (!this.#move(jobId, 'waiting_for_memory', taken)) return false;
       this.slots[slot] = { slot, holder: jobId, token, expiresAtMs: nowMs + SLOT_TTL_MS };
       const lease = {
@@ -99,7 +99,7 @@ export class MemoryStore implements CoordinatorStore {
         purpose: 'training' as const,
         reclaimed: false,
         holder: jobId,
-        need: job.need,
+        need,
         expiresAtMs: null,
         reason: '',
       };
@@ -289,6 +289,7 @@ function newJob(jobId: string, submission: Submission, nowMs: number): MemoryJob
     submittedAtMs: nowMs,
     notBeforeMs: null,
     need: { ...NEED, ...submission.need },
+    leastRamBytes: submission.need?.ram_bytes ?? NEED.ram_bytes,
     cancelRequested: false,
     maxWaitMs: submission.max_wait_seconds === undefined ? null : submission.max_wait_seconds * 1000,
     hasRun: false,

@@ -26,9 +26,19 @@ test('nothing is learned from nothing', () => {
   assert.equal(learnNeed([], null), null);
 });
 
+test('who said what it needs is believed until it ran out', () => {
+  const said = { jobId: 'a', bytes: GB, given: true, rows: 100 };
+  assert.deepEqual(needOf(said, [{ ...ended(9), jobId: 'b' }]), {
+    bytes: GB,
+    leastBytes: GB,
+    why: 'as it was asked for',
+  });
+});
+
 test('one peak is the need, with a margin of 15 %, and the evidence is said', () => {
   assert.deepEqual(learnNeed([ended(2)], 100), {
     bytes: Math.ceil(2 * GB * 1.15),
+    leastBytes: Math.ceil(2 * GB * 1.15),
     why: 'learned: 1 training peaked at 2.00 GB at most; with a margin of 15 %',
   });
 });
@@ -66,25 +76,30 @@ describe('growth with the data', () => {
 });
 
 describe('running out of memory', () => {
-  test('the next is given half as much again, and is told why', () => {
+  test('the next is given two and a half times as much, a little more at least, and is told why', () => {
     assert.deepEqual(learnNeed([ranOut(2)], 100), {
-      bytes: 3 * GB,
+      bytes: 5 * GB,
+      leastBytes: Math.ceil(2.3 * GB),
       why: 'raised: 1 training ran out of memory, at last under 2.00 GB',
     });
   });
 
   test('each time more', () => {
-    assert.equal(gbOf([ranOut(2), ranOut(3)]), 4.5);
+    assert.equal(gbOf([ranOut(2), ranOut(3)]), 7.5);
     assert.match(learnNeed([ranOut(2), ranOut(3)], 1)?.why ?? '', /2 trainings ran out/);
-    assert.equal(gbOf([ranOut(3), ranOut(2)]), 4.5, 'by the largest limit that was too small');
+    assert.equal(gbOf([ranOut(3), ranOut(2)]), 7.5, 'by the largest limit that was too small');
   });
 
-  test('one that ended under as much as was raised to tells what it really takes', () => {
-    assert.ok(Math.abs(gbOf([ranOut(2), ended(2.1, 100, 3)]) - 2.1 * 1.15) < 1e-6);
+  test('where nothing held it to its limit, by what it took', () => {
+    assert.equal(gbOf([{ ...ranOut(2), peakBytes: 4 * GB }]), 10);
+  });
+
+  test('one that ended under as little as may do tells what it really takes', () => {
+    assert.ok(Math.abs(gbOf([ranOut(2), ended(2.1, 100, 2.31)]) - 2.1 * 1.15) < 1e-6);
   });
 
   test('one that ended under less does not: it was of another size', () => {
-    assert.equal(gbOf([ranOut(2), ended(1, 100, 2.9)]), 3);
+    assert.equal(gbOf([ranOut(2), ended(1, 100, 2.2)]), 5);
   });
 
   test('what was learned stays when it is more', () => {
@@ -103,7 +118,8 @@ test('who ran out gets more than that, whatever others of its kind got by with s
   } as const;
   const other = { jobId: 'b', rows: 100, peakBytes: GB, limitBytes: 10 * GB, outcome: 'ended' } as const;
   const job = { jobId: 'a', bytes: GB, given: false, rows: 100 };
-  assert.equal(needOf(job, [own, other]).bytes, 1.5 * under);
+  assert.equal(needOf(job, [own, other]).bytes, 2.5 * under);
+  assert.equal(needOf(job, [own, other]).leastBytes, Math.ceil(1.15 * under));
   assert.equal(needOf({ ...job, jobId: 'c' }, [own, other]).bytes, Math.ceil(1.15 * GB));
 });
 

@@ -133,7 +133,7 @@ describe('memory', () => {
     const types = (gb: number) =>
       schedule(
         snapshot({
-          jobs: [{ ...waits, need: need(gb) }],
+          jobs: [{ ...waits, need: need(gb), leastRamBytes: need(gb).ram_bytes }],
           slots,
           leases: [lease({ need: need(gb) })],
           memory: memory({ prime: null }),

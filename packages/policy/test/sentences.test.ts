@@ -70,7 +70,8 @@ test('more than there ever is', () => {
     never,
   );
   assert.equal(reasonOf('explain', snapshot({ jobs: [job({ need: need(65) })], memory: safe })), never);
-  const holds = { jobs: [{ ...waits, need: need(65) }], slots, leases: [lease({ need: need(65) })] };
+  const asks = { ...waits, need: need(65), leastRamBytes: 65 * BYTES_PER_GB };
+  const holds = { jobs: [asks], slots, leases: [lease({ need: need(65) })] };
   assert.equal(reasonOf('requeue', snapshot({ ...holds, memory: safe })), never);
 });
 

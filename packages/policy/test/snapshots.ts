@@ -27,6 +27,7 @@ export function job(over: Partial<JobView> = {}): JobView {
     slot: null,
     leaseId: null,
     need: need(1),
+    leastRamBytes: (over.need ?? need(1)).ram_bytes,
     cancelRequested: false,
     maxWaitMs: null,
     hasRun: false,

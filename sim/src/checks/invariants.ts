@@ -3,7 +3,7 @@
 import { isTerminal, JOB_LIFECYCLE, type JobState, LEASE_LIFECYCLE, PRIORITY_RANK } from '@jarvis/contracts';
 import type { Core } from '../core/core.ts';
 import { liveLeases } from '../core/leases.ts';
-import { needOfJob } from '../core/needs.ts';
+import { learnedNeedOf } from '../core/needs.ts';
 import { liveJobs } from '../core/store.ts';
 import type { JobRow } from '../core/tables.ts';
 import type { Moved } from '../kernel/disk.ts';
@@ -199,8 +199,8 @@ export class Invariants {
   /** For all that may be given away at present. */
   #isTooLarge(job: JobRow): boolean {
     const { memory, tables } = this.#options.core();
-    const need = needOfJob(job, tables);
-    return memory !== null && need.ram_bytes > memory.budgetBytes - memory.safetyBytes;
+    const { leastBytes } = learnedNeedOf(job, tables);
+    return memory !== null && leastBytes > memory.budgetBytes - memory.safetyBytes;
   }
 
   /** Jobs of its kind fail, so that it may have to wait. */

@@ -1,12 +1,14 @@
 // What a job needs by now, learned from what earlier ones of its kind took; as JARVIS Core's store works it out.
-import type { ModelType, ResourceVector } from '@jarvis/contracts';
+import type { JobState, ModelType } from '@jarvis/contracts';
 import type { TakenMemory } from '@jarvis/coordinator';
-import { needOf } from '@jarvis/policy';
+import { type LearnedNeed, needOf } from '@jarvis/policy';
 import type { Transaction } from '../kernel/disk.ts';
 import type { CoreTables, JobRow } from './tables.ts';
 
 /** Of the simulated data sets only that they are there matters. */
 const ROWS = 1;
+/** Nothing was given to them yet. */
+const MAY_ASK: readonly JobState[] = ['queued', 'waiting_for_memory'];
 
 /** Null when it was noted already, or the job is not known. */
 export function noteTaken(
@@ -30,9 +32,10 @@ export function noteTaken(
   return modelType;
 }
 
-export function needOfJob(row: JobRow, { taken }: CoreTables): ResourceVector {
-  if (row.state !== 'queued') return row.need;
+export function learnedNeedOf(row: JobRow, { taken }: CoreTables): Pick<LearnedNeed, 'bytes' | 'leastBytes'> {
+  const bytes = row.need.ram_bytes;
+  if (!MAY_ASK.includes(row.state)) return { bytes, leastBytes: bytes };
   const ofKind = [...taken.values()].filter((t) => t.modelType === row.modelType);
-  const job = { jobId: row.jobId, bytes: row.need.ram_bytes, given: row.needGiven, rows: ROWS };
-  return { ...row.need, ram_bytes: needOf(job, ofKind).bytes };
+  const learned = needOf({ jobId: row.jobId, bytes, given: row.needGiven, rows: ROWS }, ofKind);
+  return row.state === 'queued' ? learned : { bytes, leastBytes: Math.min(bytes, learned.leastBytes) };
 }

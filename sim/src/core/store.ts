@@ -24,10 +24,10 @@ import type {
   Submitted,
   TakenMemory,
 } from '@jarvis/coordinator';
-import { afterFailure, type BreakerRules } from '@jarvis/policy';
+import { afterFailure, type BreakerRules, type LearnedNeed, type TakeSlot } from '@jarvis/policy';
 import { type Disk, GuardFailed, type Transaction } from '../kernel/disk.ts';
 import { changeLease, liveLeases, reclaimLease, releaseLeasesOf, requestLease } from './leases.ts';
-import { needOfJob, noteTaken } from './needs.ts';
+import { learnedNeedOf, noteTaken } from './needs.ts';
 import { acquireLock, releaseLock, releaseLocksOf } from './locks.ts';
 import type { CoreTables, JobRow } from './tables.ts';
 
@@ -69,7 +69,7 @@ export class SimulatedStore implements CoordinatorStore {
     const { tables } = this.#options;
     return Promise.resolve({
       breakers: [...tables.breakers.values()],
-      jobs: liveJobs(tables).map((row) => storedJobOf(row, needOfJob(row, tables))),
+      jobs: liveJobs(tables).map((row) => storedJobOf(row, learnedNeedOf(row, tables))),
       slots: [...tables.locks.values()].flatMap(({ slot, holder, token, expiresAtMs }) =>
         slot === null ? [] : [{ slot, holder, token, expiresAtMs }],
       ),
@@ -103,7 +103,7 @@ export class SimulatedStore implements CoordinatorStore {
     });
   }
 
-  takeSlot(jobId: string, slot: number, reason: string, nowMs: number): Promise<boolean> {
+  takeSlot({ jobId, slot, need, reason }: TakeSlot, nowMs: number): Promise<boolean> {
     const { tables, lockTtlMs, newId } = this.#options;
     return this.#attempt((tx) => {
       const name = slotLockName(slot);
@@ -111,7 +111,6 @@ export class SimulatedStore implements CoordinatorStore {
       const job = tables.jobs.get(jobId);
       if (token === null || job === undefined) return false;
       const leaseId = newId('lease');
-      const need = needOfJob(job, tables);
       requestLease(tx, tables, { leaseId, holder: jobId, need });
       return this.#move(tx, jobId, {
         from: sourcesOf(JOB_LIFECYCLE, 'waiting_for_memory'),
@@ -373,7 +372,10 @@ export class SimulatedStore implements CoordinatorStore {
   }
 }
 
-function storedJobOf(row: JobRow, need: ResourceVector): StoredJob {
+function storedJobOf(
+  row: JobRow,
+  { bytes, leastBytes }: Pick<LearnedNeed, 'bytes' | 'leastBytes'>,
+): StoredJob {
   return {
     jobId: row.jobId,
     modelType: row.modelType,
@@ -384,7 +386,8 @@ function storedJobOf(row: JobRow, need: ResourceVector): StoredJob {
     waitingSinceMs: row.waitingSinceMs,
     slot: row.slot,
     leaseId: row.leaseId,
-    need,
+    need: { ...row.need, ram_bytes: bytes },
+    leastRamBytes: leastBytes,
     cancelRequested: row.cancelRequested,
     attempt: row.attempt,
     token: row.token,

@@ -1,6 +1,6 @@
 // How much memory the LLM needs, from the best that is known to the least.
 import { stat } from 'node:fs/promises';
-import { BYTES_PER_GB } from '@jarvis/contracts';
+import { BYTES_PER_GB, bytesOfGb } from '@jarvis/contracts';
 import type { EngineLook } from './engine.ts';
 
 /** Beside the weights: the cache of the context, buffers to compute in, the program. llama.cpp held 1.21 times a file of 769 MiB. */
@@ -17,7 +17,7 @@ export interface NeedOptions {
 
 export async function needBytesOf(options: NeedOptions, look: EngineLook): Promise<number> {
   const { configuredGb, modelFile, lastMeasured } = options;
-  if (configuredGb !== null) return Math.ceil(configuredGb * BYTES_PER_GB);
+  if (configuredGb !== null) return bytesOfGb(configuredGb);
   const known = (await lastMeasured()) ?? look.statedBytes;
   if (known !== null && known > 0) return Math.ceil(known);
   const file = modelFile === null ? null : await stat(modelFile).catch(() => null);

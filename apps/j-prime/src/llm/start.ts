@@ -1,5 +1,5 @@
 // The LLM server of this J-Prime: its engine, its memory, and what is remembered of it, put together.
-import { BYTES_PER_GB } from '@jarvis/contracts';
+import { bytesOfGb } from '@jarvis/contracts';
 import { readMachineMemory } from '@jarvis/process';
 import type { Clock, Config, Logger, Random, ServiceClient } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
@@ -32,7 +32,7 @@ export function createLlmServer(options: LlmOptions): LlmServer {
     logger,
     lent,
     availableBytes: async () => (await readMachineMemory()).available_bytes,
-    safetyBytes: env.MEMORY_SAFETY_GB * BYTES_PER_GB,
+    safetyBytes: bytesOfGb(env.MEMORY_SAFETY_GB),
   });
   const need = {
     configuredGb: env.JPRIME_LLM_MEMORY_GB,

@@ -1,5 +1,5 @@
 // HTTP of the budget: what is measured and reserved, and why the next job waits.
-import { type Budget, budgetSchema, LLM_HOLDER } from '@jarvis/contracts';
+import { type Budget, budgetSchema, LLM_HOLDER, MODEL_TYPES } from '@jarvis/contracts';
 import { availableBytes, isReserving, type MemoryView, orderQueue } from '@jarvis/policy';
 import { type Clock, type HttpServer, isoOf } from '@jarvis/runtime';
 import type { Queue } from '../store/queue.ts';
@@ -53,6 +53,16 @@ async function budgetOf(options: BudgetRoutesOptions): Promise<Budget> {
     others_bytes: memory?.othersBytes ?? 0,
     owned,
     available_bytes: memory === null ? 0 : Math.max(0, Math.floor(availableBytes(memory, leases))),
+    needs: await needsOf(options.queue),
     next_job_waits: next,
   };
+}
+
+function needsOf(queue: Queue): Promise<Budget['needs']> {
+  return Promise.all(
+    MODEL_TYPES.map(async (model_type) => {
+      const { bytes, why } = await queue.needOfNext(model_type);
+      return { model_type, ram_bytes: bytes, why };
+    }),
+  );
 }

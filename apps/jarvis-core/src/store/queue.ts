@@ -20,7 +20,7 @@ import type {
   Submitted,
   TakenMemory,
 } from '@jarvis/coordinator';
-import type { BreakerRules } from '@jarvis/policy';
+import { type BreakerRules, type LearnedNeed, needOf, type TakeSlot } from '@jarvis/policy';
 import { type Database, join, raw, type Sql, sql, type Step, type Transaction } from '@jarvis/store';
 import { countFailure, countOutcome, forgetBreaker, listBreakers } from './breakers.ts';
 import { tellJob } from './job-events.ts';
@@ -48,6 +48,8 @@ const PREEMPTIONS_KEPT = 20;
 const ENDED_STATES = JOB_STATES.filter((state) => isTerminal(JOB_LIFECYCLE, state));
 /** Far behind in a long queue all are told the same. */
 const TOLD_TOGETHER = 100;
+/** Nothing was given to them yet. */
+const MAY_ASK: readonly JobState[] = ['queued', 'waiting_for_memory'];
 const REQUEUED_FROM = sourcesOf(JOB_LIFECYCLE, 'queued');
 
 export interface QueueOptions extends SubmitOptions {
@@ -94,7 +96,7 @@ export class Queue implements CoordinatorStore {
     return {
       breakers: await listBreakers(db),
       jobs: jobs.map((row) =>
-        storedJobOf(row, hostId, row.state === 'queued' ? needOfJob(row, taken).bytes : undefined),
+        storedJobOf(row, hostId, MAY_ASK.includes(row.state) ? needOfJob(row, taken) : null),
       ),
       slots: locks.flatMap((row) => {
         const slot = slotOf(row.name);
@@ -113,15 +115,21 @@ export class Queue implements CoordinatorStore {
     };
   }
 
+  /** What a job of this kind would be given now that does not say what it needs. */
+  async needOfNext(modelType: ModelType): Promise<LearnedNeed> {
+    const taken = await this.#taken.all();
+    const bytes = this.#options.defaultNeedBytes(modelType);
+    return needOf({ jobId: '', bytes, given: false, rows: null }, taken.get(modelType) ?? []);
+  }
+
   submit(submission: Submission, nowMs: number): Promise<Submitted | null> {
     return this.#options.db.transaction('core.job.submit', (tx) =>
       submitJob(tx, submission, nowMs, this.#options),
     );
   }
 
-  async takeSlot(jobId: string, slot: number, reason: string, nowMs: number): Promise<boolean> {
+  takeSlot({ jobId, slot, need, reason }: TakeSlot, nowMs: number): Promise<boolean> {
     const { lockTtlMs, random } = this.#options;
-    const taken = await this.#taken.all();
     return this.#attempt('core.job.take_slot', async (tx) => {
       const token = await acquireLock(tx, {
         name: slotLockName(slot),
@@ -133,10 +141,6 @@ export class Queue implements CoordinatorStore {
       const job = await findJobRow(tx, jobId);
       if (job === undefined) return false;
       const leaseId = random.id('lease');
-      const need = {
-        ram_bytes: needOfJob(job, taken).bytes,
-        vram_bytes: JSON.parse(job.need_vram) as Record<string, number>,
-      };
       await this.#leases.request(tx, {
         leaseId,
         holder: jobId,

@@ -12,7 +12,7 @@ import type {
   ResourceVector,
 } from '@jarvis/contracts';
 import type { StoredJob } from '@jarvis/coordinator';
-import type { LeaseView } from '@jarvis/policy';
+import type { LearnedNeed, LeaseView } from '@jarvis/policy';
 import { isoOf } from '@jarvis/runtime';
 
 /** What a driver answers for a 64-bit column: SQLite numbers, Postgres text. */
@@ -144,8 +144,10 @@ export const STORED_JOB_COLUMNS = [
 ] as const satisfies readonly (keyof JobRow)[];
 export type StoredJobRow = Pick<JobRow, (typeof STORED_JOB_COLUMNS)[number]>;
 
-/** @param needBytes what it needs by now; that which it was given, once it has a lease */
-export function storedJobOf(row: StoredJobRow, hostId: string, needBytes = Number(row.need_ram)): StoredJob {
+/** @param learned what it needs by now; null once it has been given what it asked for */
+export function storedJobOf(row: StoredJobRow, hostId: string, learned: LearnedNeed | null): StoredJob {
+  const asked = needOf(row, hostId);
+  const ram_bytes = row.state === 'queued' && learned !== null ? learned.bytes : asked.ram_bytes;
   return {
     jobId: row.job_id,
     modelType: row.model_type,
@@ -156,7 +158,8 @@ export function storedJobOf(row: StoredJobRow, hostId: string, needBytes = Numbe
     waitingSinceMs: numberOrNull(row.waiting_since),
     slot: numberOrNull(row.slot),
     leaseId: row.lease_id,
-    need: { ...needOf(row, hostId), ram_bytes: needBytes },
+    need: { ...asked, ram_bytes },
+    leastRamBytes: Math.min(ram_bytes, learned?.leastBytes ?? ram_bytes),
     cancelRequested: row.cancel_requested !== 0,
     attempt: Number(row.attempt),
     token: numberOrNull(row.token),

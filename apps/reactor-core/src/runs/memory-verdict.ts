@@ -1,5 +1,5 @@
 // What is to be done about a trainer that takes so much memory.
-import { BYTES_PER_GB } from '@jarvis/contracts';
+import { inGb } from '@jarvis/contracts';
 
 /** Beyond this share of its limit a trainer is asked to checkpoint and go, while it still can. */
 export const MEMORY_PRESSURE_SHARE = 0.9;
@@ -18,9 +18,5 @@ export function limitBytesFor(reservedBytes: number): number {
 export function judgeMemory(usedBytes: number, limitBytes: number | null): string | null {
   if (limitBytes === null || usedBytes <= limitBytes * MEMORY_PRESSURE_SHARE) return null;
   const percent = Math.round((usedBytes / limitBytes) * 100);
-  return `the trainer took ${inGb(usedBytes)} GB, ${percent} % of the ${inGb(limitBytes)} GB that it may take, and was asked to stop at a checkpoint`;
-}
-
-export function inGb(bytes: number): string {
-  return (bytes / BYTES_PER_GB).toFixed(2);
+  return `the trainer took ${inGb(usedBytes)}, ${percent} % of the ${inGb(limitBytes)} that it may take, and was asked to stop at a checkpoint`;
 }

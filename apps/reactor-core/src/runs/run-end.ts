@@ -1,9 +1,8 @@
 // How a run ends: decided from what the trainer said last, what it was asked, and how its process ended. Only called
 // when the exit is confirmed, so that whoever hears of the end may count on the slot and the memory.
-import type { RunEndCause } from '@jarvis/contracts';
+import { inGb, type RunEndCause } from '@jarvis/contracts';
 import type { TrainerExit } from '../executors/executor.ts';
 import type { LastWord, RunRow } from '../store/runs.ts';
-import { inGb } from './memory-verdict.ts';
 
 export type RunEnd =
   | { readonly state: 'completed'; readonly metrics: Record<string, number> }
@@ -59,7 +58,7 @@ function over(run: RunRow, cause: RunEndCause, { code, error }: { code: string; 
 function describeKill(limitBytes: number | null): string {
   return limitBytes === null
     ? 'the trainer was killed by the system: memory had run out'
-    : `the trainer was killed by the system: it may take ${inGb(limitBytes)} GB and needed more`;
+    : `the trainer was killed by the system: it may take ${inGb(limitBytes)} and needed more`;
 }
 
 function describeExit(exit: TrainerExit | null): string {

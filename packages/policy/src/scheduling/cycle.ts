@@ -8,8 +8,10 @@
 //   6 requeue   waited too long for memory, or a higher class came: back to the queue
 //   7 preempt   a training gives way to a higher class
 //   8 explain   a sentence for each job that waits
+import type { ResourceVector } from '@jarvis/contracts';
 import { dueOf } from './due.ts';
 import { explain, type Explanation } from './explain.ts';
+import { withinReach } from './guessed-need.ts';
 import { type LeaseDecision, negotiate } from './negotiate.ts';
 import { orderQueue } from './order.ts';
 import { preempt, type Preemption } from './preempt.ts';
@@ -17,18 +19,28 @@ import { requeue, type Requeue } from './requeue.ts';
 import type { JobView, LeaseView, SchedulingSnapshot } from './snapshot.ts';
 import { giveWay, type Reclaim } from './yielding.ts';
 
+export interface TakeSlot {
+  readonly type: 'take_slot';
+  readonly jobId: string;
+  readonly slot: number;
+  /** What it asks for. */
+  readonly need: ResourceVector;
+  readonly reason: string;
+}
+
 export type Decision =
   | { readonly type: 'expire_lease'; readonly leaseId: string }
   | LeaseDecision
   | { readonly type: 'start'; readonly jobId: string; readonly reason: string }
-  | { readonly type: 'take_slot'; readonly jobId: string; readonly slot: number; readonly reason: string }
+  | TakeSlot
   | { readonly type: 'cancel'; readonly jobId: string; readonly reason: string }
   | Requeue
   | Preemption
   | Reclaim
   | Explanation;
 
-export function schedule(snapshot: SchedulingSnapshot): Decision[] {
+export function schedule(given: SchedulingSnapshot): Decision[] {
+  const snapshot = withinReach(given);
   const expired = observe(snapshot);
   const cancelled = cancel(snapshot);
   const leases = afterExpiry(snapshot.leases, expired);
@@ -113,7 +125,7 @@ function admitQueued(snapshot: SchedulingSnapshot, due: readonly JobView[]): Dec
     const job = due[i];
     if (job === undefined) return [];
     const reason = `takes slot ${slot.slot} and asks for memory`;
-    return [{ type: 'take_slot', jobId: job.jobId, slot: slot.slot, reason }];
+    return [{ type: 'take_slot', jobId: job.jobId, slot: slot.slot, need: job.need, reason }];
   });
 }
 

@@ -17,6 +17,8 @@ export interface NeedObservation {
 
 export interface LearnedNeed {
   readonly bytes: number;
+  /** Where `bytes` is a guess, because it ran out of memory: as little may do. Else the same. */
+  readonly leastBytes: number;
   /** The evidence, for a person. */
   readonly why: string;
 }
@@ -26,8 +28,13 @@ const SLOPE_OBSERVATIONS_MIN = 3;
 const QUANTILE = 0.95;
 /** Trainings of one kind differ a little from day to day. */
 const MARGIN = 1.15;
-/** After one that ran out of memory the next is given so many times as much. */
-const GROWTH = 1.5;
+/**
+ * After one that ran out of memory the next is given so many times as much: a need that was told at half of what it is
+ * suffices then, for trainings are stopped a tenth below their limit (2 / 0.9 = 2.2).
+ */
+const GROWTH = 2.5;
+/** Or so many times as much, where no more can be had. */
+const GROWTH_LEAST = 1.15;
 
 /**
  * @param observations oldest first
@@ -63,11 +70,11 @@ export function needOf(
   taken: readonly (NeedObservation & { readonly jobId: string })[],
 ): LearnedNeed {
   const told = given
-    ? { bytes, why: 'as it was asked for' }
-    : (learnNeed(taken, rows) ?? { bytes, why: 'nothing was learned yet' });
+    ? { bytes, leastBytes: bytes, why: 'as it was asked for' }
+    : (learnNeed(taken, rows) ?? { bytes, leastBytes: bytes, why: 'nothing was learned yet' });
   const own = taken.filter((o) => o.jobId === jobId && o.outcome === 'out_of_memory');
   const raised = learnNeed(own, rows);
-  return raised !== null && raised.bytes > told.bytes ? raised : told;
+  return raised !== null && raised.bytes >= told.bytes ? raised : told;
 }
 
 function ofPeaks(ended: readonly NeedObservation[], rows: number | null): LearnedNeed {
@@ -78,7 +85,7 @@ function ofPeaks(ended: readonly NeedObservation[], rows: number | null): Learne
   const most = Math.max(...ended.map((o) => o.peakBytes));
   const growth = slope > 0 ? `, growing with the data` : '';
   const why = `learned: ${trainings(ended.length)} peaked at ${inGb(most)} at most${growth}; with a margin of ${Math.round((MARGIN - 1) * 100)} %`;
-  return { bytes, why };
+  return { bytes, leastBytes: bytes, why };
 }
 
 /** By those that ran out since the last one that ended under as much as they were given, or more. */
@@ -87,16 +94,17 @@ function raisedBy(observations: readonly NeedObservation[]): LearnedNeed | null 
   let times = 0;
   for (const o of observations) {
     if (o.outcome === 'out_of_memory') {
-      limit = Math.max(limit, o.limitBytes);
+      // Without a limit by the kernel it may have got beyond what it was given.
+      limit = Math.max(limit, o.limitBytes, o.peakBytes);
       times += 1;
-    } else if (o.limitBytes >= limit * GROWTH) {
+    } else if (o.limitBytes >= limit * GROWTH_LEAST) {
       limit = 0;
       times = 0;
     }
   }
   if (times === 0) return null;
   const why = `raised: ${trainings(times)} ran out of memory, at last under ${inGb(limit)}`;
-  return { bytes: Math.ceil(limit * GROWTH), why };
+  return { bytes: Math.ceil(limit * GROWTH), leastBytes: Math.ceil(limit * GROWTH_LEAST), why };
 }
 
 /** Bytes for each row, never below zero. */

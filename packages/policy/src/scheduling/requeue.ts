@@ -1,6 +1,7 @@
 // Which of those who wait for memory give their slot back, one cause at a time: after each the picture is another one.
 import { PRIORITY_RANK } from '@jarvis/contracts';
 import { neverFits } from './fit.ts';
+import { beyondReach } from './guessed-need.ts';
 import { orderQueue } from './order.ts';
 import type { JobView, LeaseView, SchedulingSnapshot } from './snapshot.ts';
 
@@ -44,10 +45,10 @@ function held({ jobs, hold, nowMs }: SchedulingSnapshot): Requeue[] {
     .map((j) => ({ type: 'requeue', jobId: j.jobId, reason: hold.reason, notBeforeMs: nowMs }));
 }
 
-/** Who asks for more than there ever is. */
+/** Who asks for more than there ever is, or by a guess for more than could be had now. */
 function tooLarge({ memory, nowMs }: SchedulingSnapshot, stuck: readonly JobView[]): Requeue[] {
   return stuck.flatMap((j): Requeue[] => {
-    const reason = neverFits(j.need, memory);
+    const reason = beyondReach(j, memory) ?? neverFits(j.need, memory);
     return reason === null ? [] : [{ type: 'requeue', jobId: j.jobId, reason, notBeforeMs: nowMs }];
   });
 }

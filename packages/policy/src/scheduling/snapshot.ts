@@ -23,6 +23,8 @@ export interface JobView {
   readonly slot: number | null;
   readonly leaseId: string | null;
   readonly need: ResourceVector;
+  /** Bytes. Less than the need where that is a guess: as little may do. */
+  readonly leastRamBytes: number;
   readonly cancelRequested: boolean;
   /** How long it may wait for its first start; null: as long as it takes. */
   readonly maxWaitMs: number | null;
