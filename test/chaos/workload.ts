@@ -36,7 +36,7 @@ const LOOK_EVERY_MS = 1_000;
 /** What is dropped on purpose to be set aside begins so. */
 export const BAD_FILE = 'experiences_bad';
 /** Of all jobs, how many are cancelled at some time. */
-const CANCELLED_SHARE = 0.15;
+const CANCELLED_SHARE = 0.3;
 const CANCEL_AFTER_MS_MAX = 3_000;
 /** Before a job is asked for, somebody may want to be sure that its kind is not held back. */
 const BREAKER_RESET_SHARE = 0.25;
