@@ -1,9 +1,8 @@
 // A machine of our own that is too small: a memory cgroup with a limit, in which the whole system runs. The kernel keeps
 // the books: what the group held at most, and whom it had to kill.
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
   makeMemoryLimit,
+  readGroupPeak,
   readMachineOomKills,
   removeMemoryGroup,
   spawnDetached,
@@ -11,9 +10,6 @@ import {
 } from '@jarvis/process';
 
 const PREFIX = 'jarvis-proof-';
-/** By version of cgroups. */
-const PEAK_FILES = ['memory.peak', 'memory.max_usage_in_bytes'];
-
 export interface Arena {
   readonly limitBytes: number;
   readonly way: string;
@@ -47,13 +43,7 @@ export async function makeArena(limitBytes: number): Promise<Arena> {
     way: made.way,
     spawn: ([command = '', ...args], { env, cwd, output }) =>
       spawnDetached({ command, args, env, cwd, stdoutPath: output, memoryGroup: group }),
-    async peakBytes() {
-      for (const name of PEAK_FILES) {
-        const bytes = Number.parseInt(await readFile(join(group, name), 'utf8').catch(() => ''), 10);
-        if (!Number.isNaN(bytes)) return bytes;
-      }
-      return null;
-    },
+    peakBytes: () => readGroupPeak(group),
     kills: async () => ((await readMachineOomKills()) ?? 0) - before,
     async remove() {
       await removeMemoryGroup(group, PREFIX);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { RunRow } from '../src/store/runs.ts';
 import { gpuFigures } from '../src/health.ts';
 import {
+  hasReached,
   judgeMemory,
   LIMIT_BYTES_MIN,
   limitBytesFor,
@@ -25,6 +26,13 @@ test('a trainer is stopped above its share, not at it, and never without a limit
 test('no limit is below what any program needs', () => {
   assert.equal(limitBytesFor(0), LIMIT_BYTES_MIN);
   assert.equal(limitBytesFor(LIMIT_BYTES_MIN + 1), LIMIT_BYTES_MIN + 1);
+});
+
+test('a group has come to its limit some pages below it, and where nothing tells what it held', () => {
+  assert.ok(hasReached(10 * GIB, 10 * GIB));
+  assert.ok(hasReached(9.9 * GIB, 10 * GIB));
+  assert.ok(!hasReached(9.7 * GIB, 10 * GIB));
+  assert.ok(hasReached(null, 10 * GIB));
 });
 
 const KILLED = { code: null, signal: 'SIGKILL' };

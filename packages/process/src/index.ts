@@ -26,7 +26,7 @@ export {
 } from './stop.ts';
 export { readMachineUse, type MachineUse } from './machine-use.ts';
 export { readMachineMemory, type MachineMemory } from './machine-memory.ts';
-export { readMachineOomKills, readOomKills } from './oom-kills.ts';
+export { readGroupPeak, readMachineOomKills, readOomKills } from './oom-kills.ts';
 export {
   findMemoryGroups,
   makeMemoryLimit,

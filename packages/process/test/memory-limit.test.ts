@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, mkdir, readFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import {
   findMemoryGroups,
   isSameProcess,
   makeMemoryLimit,
+  readGroupPeak,
   readMachineOomKills,
   readOomKills,
   removeMemoryGroup,
@@ -49,8 +50,30 @@ test(
     await untilLine(sibling.log, 'leapt');
     assert.equal(await readOomKills(group), 1);
     assert.equal(await readOomKills(other), 0);
+    assert.ok(((await readGroupPeak(group)) ?? 0) > 196 * MIB, 'it came to its limit');
     assert.ok(((await readMachineOomKills()) ?? 0) > (before ?? 0));
     assert.ok(await isSameProcess(sibling.pid, sibling.startedTicks));
+  },
+);
+
+test(
+  'who is killed for want of memory around its group has not come to the limit of its own',
+  withGroups,
+  async (t) => {
+    const outer = await limited(t, 'outer', 200 * MIB);
+    const inner = join(outer, `${OURS}inner`);
+    const handsDown = join(outer, 'cgroup.subtree_control');
+    if (existsSync(handsDown)) await writeFile(handsDown, '+memory');
+    await mkdir(inner);
+    t.after(() => removeMemoryGroup(inner, OURS));
+    const limit = existsSync(join(inner, 'memory.max')) ? 'memory.max' : 'memory.limit_in_bytes';
+    await writeFile(join(inner, limit), String(600 * MIB));
+    const child = await startChild(t, 'leaping', ['400'], { memoryGroup: inner });
+    await untilLine(child.log, 'ready');
+    child.signalGroup('SIGUSR1');
+    assert.deepEqual(await child.exited, { code: null, signal: 'SIGKILL' });
+    const peak = (await readGroupPeak(inner)) ?? NaN;
+    assert.ok(peak > 100 * MIB && peak <= 200 * MIB, `it held ${peak}`);
   },
 );
 
@@ -204,4 +227,14 @@ test('kills are read from either version, and null where nothing tells', async (
     [2, 5, null, null],
   );
   assert.equal(await readMachineOomKills(system), 7);
+});
+
+test('what a group held at most is read from either version, and null where nothing tells', async (t) => {
+  const system = await recordedMachine(t, {
+    'v2/memory.peak': '1048576\n',
+    'v1/memory.max_usage_in_bytes': '2097152\n',
+    'old/memory.current': '5\n',
+  });
+  const read = async (group: string) => readGroupPeak(group, system);
+  assert.deepEqual([await read('/v2'), await read('/v1'), await read('/old')], [MIB, 2 * MIB, null]);
 });

@@ -8,9 +8,11 @@ import {
   findMemoryGroups,
   makeMemoryLimit,
   type MemoryLimit,
+  readGroupPeak,
   readOomKills,
   removeMemoryGroup,
 } from '@jarvis/process';
+import { hasReached } from '../runs/memory-verdict.ts';
 import type { RunKey } from '../store/runs.ts';
 
 const HOME_KEY_CHARS = 16;
@@ -28,9 +30,10 @@ export class MemoryGroups {
     return makeMemoryLimit(this.#nameOf(run), limitBytes);
   }
 
-  /** Processes of a group that the kernel killed because memory ran out; 0 when nothing tells. */
-  async oomKills(group: string): Promise<number> {
-    return (await readOomKills(group)) ?? 0;
+  /** Whether the kernel killed a process of a group for the group's own limit, not for want of memory on the machine. */
+  async hasRunOut(group: string, limitBytes: number): Promise<boolean> {
+    const kills = (await readOomKills(group)) ?? 0;
+    return kills > 0 && hasReached(await readGroupPeak(group), limitBytes);
   }
 
   /** For a trainer that is gone; whoever is left in its group is killed. False: try again later. */

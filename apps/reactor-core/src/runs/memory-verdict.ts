@@ -9,6 +9,14 @@ export const MEMORY_PRESSURE_SHARE = 0.9;
  */
 export const LIMIT_BYTES_MIN = 256 * 1024 ** 2;
 
+/** A group is killed for its own limit some pages below it. */
+const REACHED_SHARE = 0.98;
+
+/** Whether a group that held so much at most has come to its limit; true where nobody can tell. */
+export function hasReached(peakBytes: number | null, limitBytes: number): boolean {
+  return peakBytes === null || peakBytes >= limitBytes * REACHED_SHARE;
+}
+
 /** The limit of a run for which so much is reserved. */
 export function limitBytesFor(reservedBytes: number): number {
   return Math.max(reservedBytes, LIMIT_BYTES_MIN);

@@ -103,7 +103,8 @@ export class MemoryWatch {
   }
 
   async #wasKilled(run: RunRow, exit: TrainerExit | null, seen: Seen | undefined): Promise<boolean> {
-    if (run.memory_group !== null) return (await this.#options.groups.oomKills(run.memory_group)) > 0;
+    if (run.memory_group !== null)
+      return await this.#options.groups.hasRunOut(run.memory_group, run.limit_bytes ?? 0);
     const before = seen?.kills[0];
     if (exit?.signal !== 'SIGKILL' || before === undefined) return false;
     return ((await readMachineOomKills()) ?? 0) > before;
