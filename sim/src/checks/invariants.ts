@@ -1,11 +1,11 @@
-// The invariants of docs (DESIGN.md, section 5), held against the truth of the simulated world after each step that
+// The invariants (docs/lifecycles.md), held against the truth of the simulated world after each step that
 // may break them. They know nothing of how the coordinator decides.
 import { isTerminal, JOB_LIFECYCLE, type JobState, LEASE_LIFECYCLE, PRIORITY_RANK } from '@jarvis/contracts';
 import type { Core } from '../core/core.ts';
 import { liveLeases } from '../core/leases.ts';
 import { learnedNeedOf } from '../core/needs.ts';
 import { liveJobs } from '../core/store.ts';
-import type { JobRow } from '../core/tables.ts';
+import type { JobRow, LeaseRow } from '../core/tables.ts';
 import type { Moved } from '../kernel/disk.ts';
 import type { TrainingHold } from '@jarvis/policy';
 import type { EventLoop } from '../kernel/event-loop.ts';
@@ -53,6 +53,8 @@ export class Invariants {
   /** When J-Prime's asking for memory last came to something. */
   #servingAtMs = -Infinity;
   #heldAtMs = -Infinity;
+  /** When J-Prime's leases were given back. */
+  readonly #givenBackAtMs = new Map<string, number>();
   /** The limits under which jobs of the queue ran out of memory. */
   readonly #ranOutUnder = new Map<string, number>();
 
@@ -277,9 +279,17 @@ export class Invariants {
 
   #gaveWayForMemory(victim: JobRow): void {
     const core = this.#options.core();
-    const leases = liveLeases(core.tables).filter((l) => RESERVING.includes(l.state));
+    const leases = [...core.tables.leases.values()].filter(
+      (l) => RESERVING.includes(l.state) || this.#countsStill(l),
+    );
     if (this.#options.memory.problemOf(leases, core.memory) === null)
       this.broken('preemption', `${victim.jobId} gives way for memory, and there is enough`);
+  }
+
+  /** J-Prime's lease, given back, counts until a later measurement was taken in: on a slow disk that takes its time. */
+  #countsStill({ leaseId }: LeaseRow): boolean {
+    const atMs = this.#givenBackAtMs.get(leaseId) ?? -Infinity;
+    return this.#options.loop.nowMs - atMs < DECISION_AGE_MS;
   }
 
   #rank(job: JobRow, nowMs: number): number {
@@ -298,10 +308,12 @@ export class Invariants {
       this.disturbedAtMs = this.#options.loop.nowMs;
   }
 
-  #leaseMoved(leaseId: string, { to }: Moved['move']): void {
-    const core = this.#options.core();
+  #leaseMoved(leaseId: string, { from, to }: Moved['move']): void {
+    const { loop, core: coreOf } = this.#options;
+    const core = coreOf();
     const isServing = core.tables.leases.get(leaseId)?.purpose === 'serving';
-    if (isServing) this.#servingAtMs = this.#options.loop.nowMs;
+    if (isServing) this.#servingAtMs = loop.nowMs;
+    if (isServing && RESERVING.includes(from)) this.#givenBackAtMs.set(leaseId, loop.nowMs);
     if (to !== 'granted') return;
     if (isServing) this.#options.journal.fault('memory given to the LLM', leaseId);
     const leases = liveLeases(core.tables).filter((l) => RESERVING.includes(l.state));
