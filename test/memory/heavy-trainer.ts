@@ -1,17 +1,15 @@
 // A trainer by the kit that holds as much memory as it is told, all of it written: `heavy-trainer.ts KIND MIB LEAP job.json`,
 // and from its third epoch LEAP MiB more, taken at once.
 // What it learns is a chain of hashes, so that a run that was stopped and went on ends with the same bytes or does not.
-import { createHash } from 'node:crypto';
 import { modelTypeSchema } from '@jarvis/contracts';
 import { breathe, nodeHost, runTrainer } from '@jarvis/trainer-kit';
+import { CHAIN_START, nextLink, STEPS_PER_EPOCH } from './chain.ts';
 
 const [kindName, mebibytes, leap, jobPath] = process.argv.slice(2);
-const HASHES_PER_STEP = 4_000;
-const STEPS_PER_EPOCH = 10;
 const PAGE_BYTES = 4096;
 const LEAPS_AFTER_EPOCH = 2;
 const held: Buffer[] = [];
-const state = { epoch: 0, step: 0, hash: 'begin' };
+const state = { epoch: 0, step: 0, hash: CHAIN_START };
 /** Of this process alone. */
 let stepsDone = 0;
 
@@ -27,8 +25,7 @@ function touch(): void {
 
 function work(): void {
   if (state.epoch === LEAPS_AFTER_EPOCH && state.step === 0) take(Number(leap));
-  for (let i = 0; i < HASHES_PER_STEP; i++)
-    state.hash = createHash('sha256').update(state.hash).digest('hex');
+  state.hash = nextLink(state.hash);
   touch();
   stepsDone += 1;
   state.step = (state.step + 1) % STEPS_PER_EPOCH;

@@ -3,7 +3,7 @@ import type { Job } from '@jarvis/contracts';
 import { until } from '@jarvis/testkit';
 import type { SmallMachine } from './small-machine.ts';
 
-const EPOCHS = 6;
+export const EPOCHS = 6;
 const ROWS = 20;
 export const JOB_LIMIT_MS = 90_000;
 const ENDED: readonly string[] = ['completed', 'failed', 'cancelled'];

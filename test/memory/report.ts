@@ -1,5 +1,6 @@
 // The table of the memory proof.
 import { inGb, type NegotiationPolicy } from '@jarvis/contracts';
+import { ownMs } from './asking-mid-training.ts';
 import type { Control } from './control.ts';
 import type { ShortEstimate } from './short-estimate.ts';
 import { IDLE_SECONDS, LOAD_MS, SIZES } from './small-machine.ts';
@@ -57,7 +58,10 @@ export function reportOf({ control, reports, short, problems, machine }: Report)
     row('from asking for memory to its grant', (r) => median(r.account.grantMs)),
     row('from the submission to the second epoch', (r) => median(r.account.delayMs)),
     row('from the submission to the end', (r) => median(r.account.jobMs)),
-    row('request in mid-training to its answer', (r) => median(r.account.interruptedMs)),
+    row('request in mid-training to its answer', (r) => median(r.account.interrupted.map((t) => t.ms))),
+    row('of that to the checkpoint', (r) => median(r.account.interrupted.map((t) => t.checkpointMs))),
+    row('of that to load the LLM', (r) => median(r.account.interrupted.map((t) => t.loadMs))),
+    row('of that the rest', (r) => median(r.account.interrupted.map(ownMs))),
     row(
       'time without the LLM',
       (r) => `${((100 * r.account.llmAwayMs) / r.account.ms).toFixed(0)} % of ${seconds(r.account.ms)}`,
@@ -65,7 +69,9 @@ export function reportOf({ control, reports, short, problems, machine }: Report)
     row('most memory held, of the limit', (r) =>
       r.peakBytes === null ? '-' : `${inGb(r.peakBytes)} of ${inGb(r.limitBytes)}`,
     ),
-    row('different results of the same training', (r) => String(r.account.digests.size)),
+    row('different results, all of them those of an undisturbed training', (r) =>
+      String(r.account.digests.size),
+    ),
     '',
     ...shortLines(short),
     '',

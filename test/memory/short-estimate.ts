@@ -7,14 +7,15 @@ import type { Budget, Job, Lease, ModelVersion, NegotiationPolicy } from '@jarvi
 import { until } from '@jarvis/testkit';
 import { makeArena } from './arena.ts';
 import { ask, type Told } from './asking.ts';
-import { JOB_LIMIT_MS, jobOf, storeExperiences, submit, untilEnded } from './jobs.ts';
+import { STEPS_PER_EPOCH } from './chain.ts';
+import { EPOCHS, JOB_LIMIT_MS, jobOf, storeExperiences, submit, untilEnded } from './jobs.ts';
 import { type Sizes, type SmallMachine, startSmallMachine } from './small-machine.ts';
 
 const GB = 1024 ** 3;
 const ASK_EVERY_MS = 150;
 const JOB = 'short';
-const STEPS = 60;
-const STEPS_BEFORE_THE_LEAP = 20;
+const STEPS = EPOCHS * STEPS_PER_EPOCH;
+const STEPS_BEFORE_THE_LEAP = 2 * STEPS_PER_EPOCH;
 const BREAKER_FAILURES = 3;
 
 /** Small enough an LLM to stay beside the second attempt. */

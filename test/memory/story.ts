@@ -1,6 +1,7 @@
 // Trainings between bursts of requests on a machine on which LLM and trainer do not fit together; an account of both.
 import type { Job, Lease, ModelVersion, PrimeResources } from '@jarvis/contracts';
 import { until } from '@jarvis/testkit';
+import { askMidTraining, type ToldMidTraining } from './asking-mid-training.ts';
 import { ask, type Told } from './asking.ts';
 import { hasEnded, JOB_LIMIT_MS, jobOf, storeExperiences, submit, untilEnded } from './jobs.ts';
 import type { SmallMachine } from './small-machine.ts';
@@ -24,8 +25,8 @@ export interface Account {
   readonly jobMs: readonly number[];
   /** From the submission to the first epoch. */
   readonly delayMs: readonly number[];
-  /** Of requests in mid-training that were answered. */
-  readonly interruptedMs: readonly number[];
+  /** Requests in mid-training that were answered. */
+  readonly interrupted: readonly ToldMidTraining[];
   readonly attempts: number;
   readonly llmAwayMs: number;
   readonly ms: number;
@@ -59,7 +60,7 @@ export async function tell(
   };
 }
 
-interface Happenings extends Pick<Account, 'interruptedMs' | 'jobMs' | 'delayMs'> {
+interface Happenings extends Pick<Account, 'interrupted' | 'jobMs' | 'delayMs'> {
   readonly told: readonly Told[];
   readonly jobs: readonly Job[];
 }
@@ -71,7 +72,7 @@ async function happenings(
 ): Promise<Happenings> {
   await storeExperiences(machine);
   const told: Told[] = [await ask(machine)];
-  const interruptedMs: number[] = [];
+  const interrupted: ToldMidTraining[] = [];
   const jobs: Job[] = [];
   const delayMs: number[] = [];
   const jobMs: number[] = [];
@@ -82,14 +83,14 @@ async function happenings(
     await submit(machine, jobId);
     const first = await untilEpoch(machine, jobId, ASKS_AT_EPOCH);
     delayMs.push(first - submitted);
-    const asked = await ask(machine);
+    const asked = await askMidTraining(machine, jobId);
     told.push(asked);
-    if (asked.status === 200) interruptedMs.push(asked.ms);
+    if (asked.status === 200) interrupted.push(asked);
     jobs.push(await untilEnded(machine, jobId));
     jobMs.push(performance.now() - submitted);
     say(`${i} of ${trainings}: ${jobs.at(-1)?.state}, ${told.length} requests`);
   }
-  return { told, interruptedMs, jobs, delayMs, jobMs };
+  return { told, interrupted, jobs, delayMs, jobMs };
 }
 
 /** Answers when it got there, or ended. */
