@@ -89,7 +89,7 @@ export function tableOf(all: readonly Measured[]): string {
   return head + rows.join('');
 }
 
-const BAR = { height: 16, gap: 6, left: 330, unit: 90, width: 900 } as const;
+const BAR = { height: 16, gap: 6, left: 500, unit: 90, width: 1070 } as const;
 const COLOURS = { mean: '#2a6f97', weighted: '#e07a5f' } as const;
 const GOAL = 1.2;
 
