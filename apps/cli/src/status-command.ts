@@ -10,6 +10,7 @@ import {
   JOB_LIFECYCLE,
   jobsSchema,
   type ServiceName,
+  trainingGateSchema,
 } from '@jarvis/contracts';
 import { type Config, readConfigOrExit, type ServiceClient } from '@jarvis/runtime';
 import { enabledServices, SERVICE_TITLES } from '@jarvis/supervisor';
@@ -30,6 +31,8 @@ export interface ServiceStatus {
 interface UnderWay {
   readonly jobs: readonly Job[];
   readonly deployments: readonly Deployment[];
+  /** Why nobody may train now; null when training is not held. */
+  readonly training_held: string | null;
 }
 
 export async function statusCommand(world: World, options: { json?: true }): Promise<void> {
@@ -61,21 +64,25 @@ async function ask(config: Config, service: ServiceName): Promise<ServiceStatus>
 }
 
 async function askUnderWay(config: Config, services: readonly ServiceStatus[]): Promise<UnderWay> {
-  const from = async <T>(service: ServiceName, get: (client: ServiceClient) => Promise<T[]>): Promise<T[]> =>
+  const from = async <T>(
+    service: ServiceName,
+    none: T,
+    get: (client: ServiceClient) => Promise<T>,
+  ): Promise<T> =>
     services.some((s) => s.service === service && s.health !== null)
       ? // It may go between two questions; its row has said that it was there.
-        withService(config, service, get).catch(() => [])
-      : [];
-  const [jobs, deployments] = await Promise.all([
-    from('jarvis-core', async (c) => (await c.get('/api/jobs', jobsSchema, { once: true })).jobs),
-    from(
-      'reactor-core',
-      async (c) => (await c.get('/api/deployments', deploymentsSchema, { once: true })).deployments,
-    ),
+        withService(config, service, get).catch(() => none)
+      : none;
+  const once = { once: true } as const;
+  const [{ jobs }, held, { deployments }] = await Promise.all([
+    from('jarvis-core', { jobs: [] }, (c) => c.get('/api/jobs', jobsSchema, once)),
+    from('jarvis-core', null, async (c) => (await c.get('/api/training', trainingGateSchema, once)).reason),
+    from('reactor-core', { deployments: [] }, (c) => c.get('/api/deployments', deploymentsSchema, once)),
   ]);
   return {
     jobs: jobs.filter((job) => !isTerminal(JOB_LIFECYCLE, job.state)),
     deployments: deployments.filter((d) => !isTerminal(DEPLOYMENT_LIFECYCLE, d.state)),
+    training_held: held,
   };
 }
 
@@ -107,8 +114,9 @@ function whyAway(error: string, title: string, url: string): string {
   return error.startsWith(known) ? error.slice(known.length, -1) : error;
 }
 
-function underWayLines({ jobs, deployments }: UnderWay): string[] {
+function underWayLines({ jobs, deployments, training_held }: UnderWay): string[] {
   return [
+    ...(training_held === null ? [] : [`nothing trains: ${training_held}`]),
     ...jobs.map((job) => {
       const epochs = job.epoch > 0 ? ` epoch ${job.epoch}/${job.total_epochs}` : '';
       return `training ${job.model_type}: ${job.state.replaceAll('_', ' ')}${epochs}, ${job.reason} (${job.job_id})`;

@@ -45,6 +45,19 @@ test('up, status, train, logs, Ctrl-C', { timeout: LIMIT_MS }, async (t) => {
     );
   });
 
+  await t.test('status says that training is paused, and what lets it go, until it is resumed', async () => {
+    const heldNow = async (): Promise<string | null> => {
+      const { stdout } = await f.run(['status', '--json']);
+      return (JSON.parse(stdout) as { training_held: string | null }).training_held;
+    };
+    assert.equal(await heldNow(), null);
+    await f.run(['pause', '--reason', 'a film']);
+    const { stdout } = await f.run(['status']);
+    assert.match(stdout, /^nothing trains: training is paused \(a film\).*jarvis resume/m);
+    await f.run(['resume']);
+    assert.equal(await heldNow(), null);
+  });
+
   await t.test('a second up on this home says who has it, and leaves', async () => {
     const { code, stdout, stderr } = await f.run(['up']);
     assert.deepEqual([code, stdout], [1, '']);
