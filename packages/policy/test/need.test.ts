@@ -26,13 +26,11 @@ test('nothing is learned from nothing', () => {
   assert.equal(learnNeed([], null), null);
 });
 
-test('who said what it needs is believed until it ran out', () => {
-  const said = { jobId: 'a', bytes: GB, given: true, rows: 100 };
-  assert.deepEqual(needOf(said, [{ ...ended(9), jobId: 'b' }]), {
-    bytes: GB,
-    leastBytes: GB,
-    why: 'as it was asked for',
-  });
+test('who said what it needs is believed, and else the default where nothing was learned', () => {
+  const said = { bytes: GB, given: true, rows: 100 };
+  const own = { bytes: GB, leastBytes: GB };
+  assert.deepEqual(needOf(said, learnNeed([ended(9)], 100), []), { ...own, why: 'as it was asked for' });
+  assert.deepEqual(needOf({ ...said, given: false }, null, []), { ...own, why: 'nothing was learned yet' });
 });
 
 test('one peak is the need, with a margin of 15 %, and the evidence is said', () => {
@@ -108,19 +106,18 @@ describe('running out of memory', () => {
 });
 
 test('who ran out gets more than that, whatever others of its kind got by with since', () => {
-  const under = 4 * GB;
-  const own = {
-    jobId: 'a',
-    rows: 100,
-    peakBytes: under,
-    limitBytes: under,
-    outcome: 'out_of_memory',
-  } as const;
-  const other = { jobId: 'b', rows: 100, peakBytes: GB, limitBytes: 10 * GB, outcome: 'ended' } as const;
-  const job = { jobId: 'a', bytes: GB, given: false, rows: 100 };
-  assert.equal(needOf(job, [own, other]).bytes, 2.5 * under);
-  assert.equal(needOf(job, [own, other]).leastBytes, Math.ceil(1.15 * under));
-  assert.equal(needOf({ ...job, jobId: 'c' }, [own, other]).bytes, Math.ceil(1.15 * GB));
+  const job = { bytes: GB, given: false, rows: 100 };
+  const ofKind = learnNeed([ranOut(4), ended(1, 100, 10)], 100);
+  assert.equal(needOf(job, ofKind, []).bytes, Math.ceil(1.15 * GB));
+  const own = needOf(job, ofKind, [ranOut(4)]);
+  assert.deepEqual([own.bytes, own.leastBytes], [10 * GB, Math.ceil(4.6 * GB)]);
+  const given = needOf({ ...job, bytes: 10 * GB, given: true }, ofKind, [ranOut(4)]);
+  assert.equal(given.leastBytes, Math.ceil(4.6 * GB), 'a guess that was asked for stays a guess');
+  assert.equal(
+    needOf(job, ofKind, [ended(4)]).bytes,
+    Math.ceil(1.15 * GB),
+    'having ended it did not run out',
+  );
 });
 
 test('it is never less than what 95 % of those that ended took, and grows with what they took', () => {

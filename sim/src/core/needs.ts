@@ -1,7 +1,7 @@
 // What a job needs by now, learned from what earlier ones of its kind took; as JARVIS Core's store works it out.
 import type { JobState, ModelType } from '@jarvis/contracts';
 import type { TakenMemory } from '@jarvis/coordinator';
-import { type LearnedNeed, needOf } from '@jarvis/policy';
+import { type LearnedNeed, learnNeed, needOf } from '@jarvis/policy';
 import type { Transaction } from '../kernel/disk.ts';
 import type { CoreTables, JobRow } from './tables.ts';
 
@@ -36,6 +36,7 @@ export function learnedNeedOf(row: JobRow, { taken }: CoreTables): Pick<LearnedN
   const bytes = row.need.ram_bytes;
   if (!MAY_ASK.includes(row.state)) return { bytes, leastBytes: bytes };
   const ofKind = [...taken.values()].filter((t) => t.modelType === row.modelType);
-  const learned = needOf({ jobId: row.jobId, bytes, given: row.needGiven, rows: ROWS }, ofKind);
+  const own = ofKind.filter((t) => t.jobId === row.jobId);
+  const learned = needOf({ bytes, given: row.needGiven, rows: ROWS }, learnNeed(ofKind, ROWS), own);
   return row.state === 'queued' ? learned : { bytes, leastBytes: Math.min(bytes, learned.leastBytes) };
 }

@@ -20,14 +20,14 @@ import type {
   Submitted,
   TakenMemory,
 } from '@jarvis/coordinator';
-import { type BreakerRules, type LearnedNeed, needOf, type TakeSlot } from '@jarvis/policy';
+import type { BreakerRules, LearnedNeed, TakeSlot } from '@jarvis/policy';
 import { type Database, join, raw, type Sql, sql, type Step, type Transaction } from '@jarvis/store';
 import { countFailure, countOutcome, forgetBreaker, listBreakers } from './breakers.ts';
 import { tellJob } from './job-events.ts';
 import { findJobRow } from './jobs.ts';
 import { findLease, LeaseTable } from './leases.ts';
 import { LIVE_STATES, submitJob, type SubmitOptions } from './submitting.ts';
-import { needOfJob, noteTaken, TakenTable } from './taken-memory.ts';
+import { noteTaken, TakenTable } from './taken-memory.ts';
 import { acquireLock, releaseLock, releaseLocksOf, slotOf } from './locks.ts';
 import {
   type LeaseRow,
@@ -92,11 +92,11 @@ export class Queue implements CoordinatorStore {
     const leases = await db.all<LeaseRow>(
       sql`SELECT * FROM leases WHERE state IN (${join(LIVE_LEASES)}) ORDER BY requested_at`,
     );
-    const taken = await this.#taken.all();
+    const needs = await this.#taken.needs();
     return {
       breakers: await listBreakers(db),
       jobs: jobs.map((row) =>
-        storedJobOf(row, hostId, MAY_ASK.includes(row.state) ? needOfJob(row, taken) : null),
+        storedJobOf(row, hostId, MAY_ASK.includes(row.state) ? needs.ofJob(row) : null),
       ),
       slots: locks.flatMap((row) => {
         const slot = slotOf(row.name);
@@ -117,9 +117,8 @@ export class Queue implements CoordinatorStore {
 
   /** What a job of this kind would be given now that does not say what it needs. */
   async needOfNext(modelType: ModelType): Promise<LearnedNeed> {
-    const taken = await this.#taken.all();
-    const bytes = this.#options.defaultNeedBytes(modelType);
-    return needOf({ jobId: '', bytes, given: false, rows: null }, taken.get(modelType) ?? []);
+    const needs = await this.#taken.needs();
+    return needs.ofNext(modelType, this.#options.defaultNeedBytes(modelType));
   }
 
   submit(submission: Submission, nowMs: number): Promise<Submitted | null> {

@@ -1,7 +1,7 @@
 // What trainings took, and what is learned from it for the next of their kind.
 import type { ModelType } from '@jarvis/contracts';
 import type { TakenMemory } from '@jarvis/coordinator';
-import { type LearnedNeed, needOf, type NeedObservation, type NeedOutcome } from '@jarvis/policy';
+import { type LearnedNeed, learnNeed, needOf, type NeedObservation, type NeedOutcome } from '@jarvis/policy';
 import { type Database, type Reader, sql, type Transaction } from '@jarvis/store';
 import { findJobRow } from './jobs.ts';
 import { type JobRow, numberOrNull } from './rows.ts';
@@ -9,7 +9,7 @@ import { type JobRow, numberOrNull } from './rows.ts';
 /** Older ones of a kind are forgotten: its models and data have changed since. */
 const KEPT_OF_A_KIND = 50;
 
-export interface Taken extends NeedObservation {
+interface Taken extends NeedObservation {
   readonly jobId: string;
 }
 
@@ -42,10 +42,10 @@ export async function noteTaken(
   return job.model_type;
 }
 
-/** What was taken, by kind, oldest first; read once, and again when something was noted. */
+/** What was taken; read once, and again when something was noted. */
 export class TakenTable {
   readonly #db: Database;
-  #read: Promise<ReadonlyMap<ModelType, readonly Taken[]>> | null = null;
+  #read: Promise<Needs> | null = null;
 
   constructor(db: Database) {
     this.#db = db;
@@ -55,12 +55,52 @@ export class TakenTable {
     this.#read = null;
   }
 
-  async all(): Promise<ReadonlyMap<ModelType, readonly Taken[]>> {
-    this.#read ??= readTaken(this.#db).catch((error: unknown) => {
-      this.#read = null;
-      throw error;
-    });
+  async needs(): Promise<Needs> {
+    this.#read ??= readTaken(this.#db).then(
+      (taken) => new Needs(taken),
+      (error: unknown) => {
+        this.#read = null;
+        throw error;
+      },
+    );
     return this.#read;
+  }
+}
+
+/** What jobs need by what was taken. Of a kind it is learned once for so many rows: most jobs of a long queue have none yet. */
+export class Needs {
+  readonly #taken: ReadonlyMap<ModelType, readonly Taken[]>;
+  readonly #learned = new Map<string, LearnedNeed | null>();
+
+  constructor(taken: ReadonlyMap<ModelType, readonly Taken[]>) {
+    this.#taken = taken;
+  }
+
+  ofJob(
+    row: Pick<JobRow, 'job_id' | 'model_type' | 'need_ram' | 'need_given' | 'dataset_rows'>,
+  ): LearnedNeed {
+    const rows = numberOrNull(row.dataset_rows);
+    const job = { bytes: Number(row.need_ram), given: row.need_given !== 0, rows };
+    const own = this.#of(row.model_type).filter((taken) => taken.jobId === row.job_id);
+    return needOf(job, this.#ofKind(row.model_type, rows), own);
+  }
+
+  /** Of a job that does not say what it needs. */
+  ofNext(modelType: ModelType, defaultBytes: number): LearnedNeed {
+    return needOf({ bytes: defaultBytes, given: false, rows: null }, this.#ofKind(modelType, null), []);
+  }
+
+  #of(modelType: ModelType): readonly Taken[] {
+    return this.#taken.get(modelType) ?? [];
+  }
+
+  #ofKind(modelType: ModelType, rows: number | null): LearnedNeed | null {
+    const key = `${modelType} ${rows}`;
+    const known = this.#learned.get(key);
+    if (known !== undefined) return known;
+    const learned = learnNeed(this.#of(modelType), rows);
+    this.#learned.set(key, learned);
+    return learned;
   }
 }
 
@@ -79,17 +119,4 @@ function takenOf(row: TakenRow): Taken {
     limitBytes: Number(row.limit_bytes),
     outcome: row.outcome,
   };
-}
-
-export function needOfJob(
-  row: Pick<JobRow, 'job_id' | 'model_type' | 'need_ram' | 'need_given' | 'dataset_rows'>,
-  taken: ReadonlyMap<ModelType, readonly Taken[]>,
-): LearnedNeed {
-  const job = {
-    jobId: row.job_id,
-    bytes: Number(row.need_ram),
-    given: row.need_given !== 0,
-    rows: numberOrNull(row.dataset_rows),
-  };
-  return needOf(job, taken.get(row.model_type) ?? []);
 }

@@ -50,7 +50,6 @@ export function learnNeed(observations: readonly NeedObservation[], rows: number
 }
 
 export interface NeedOfJob {
-  readonly jobId: string;
   /** As it was asked for, or what its kind is given by default. */
   readonly bytes: number;
   /** Whoever asked for the job said so. */
@@ -63,17 +62,21 @@ export interface NeedOfJob {
  * A job's need: its own setting; else what was learned of its kind; else the default. More, when it ran out itself: what
  * others of its kind got by with since says nothing about it.
  *
- * @param taken by the jobs of its kind, oldest first
+ * @param ofKind learned of its kind, for its rows
+ * @param own its own attempts, oldest first
  */
 export function needOf(
-  { jobId, bytes, given, rows }: NeedOfJob,
-  taken: readonly (NeedObservation & { readonly jobId: string })[],
+  { bytes, given, rows }: NeedOfJob,
+  ofKind: LearnedNeed | null,
+  own: readonly NeedObservation[],
 ): LearnedNeed {
   const told = given
     ? { bytes, leastBytes: bytes, why: 'as it was asked for' }
-    : (learnNeed(taken, rows) ?? { bytes, leastBytes: bytes, why: 'nothing was learned yet' });
-  const own = taken.filter((o) => o.jobId === jobId && o.outcome === 'out_of_memory');
-  const raised = learnNeed(own, rows);
+    : (ofKind ?? { bytes, leastBytes: bytes, why: 'nothing was learned yet' });
+  const raised = learnNeed(
+    own.filter((o) => o.outcome === 'out_of_memory'),
+    rows,
+  );
   return raised !== null && raised.bytes >= told.bytes ? raised : told;
 }
 
