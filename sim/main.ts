@@ -7,6 +7,7 @@ import { Summary } from './src/summary.ts';
 const HOURS = '1';
 /** So many seeds have to take every edge that the present code has. */
 const SEEDS_FOR_ALL_EDGES = 1_000;
+const TOLD_EVERY_SEEDS = 100;
 
 // Errors are messages here; where they were made is of no use, and costs time.
 Error.stackTraceLimit = 0;
@@ -29,6 +30,8 @@ const startedMs = performance.now();
 for (let seed = first; seed <= last; seed += 1) {
   const outcome = await simulate({ seed, hours, ...(values.trace ? { print: write } : {}) });
   summary.add(outcome);
+  const done = seed - first + 1;
+  if (done % TOLD_EVERY_SEEDS === 0) process.stderr.write(`${done} of ${last - first + 1} seeds\n`);
   if (values.seed !== undefined) write(`seed ${seed}: trace hash ${outcome.hash}`);
   if (outcome.violation === null) continue;
   if (!values.trace) for (const line of outcome.lastLines) write(line);

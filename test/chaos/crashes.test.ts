@@ -12,7 +12,7 @@ const STEPS_SAMPLED = 10;
 const HANGS = 1;
 const REPLIES_LOST = 3;
 const KILLS = 6;
-const PLAN_LIMIT_MS = 60_000;
+const QUIET_LIMIT_MS = 60_000;
 const LIMIT_MS = 600_000;
 
 for (const [i, engine] of ENGINES.entries())
@@ -35,7 +35,7 @@ for (const [i, engine] of ENGINES.entries())
           failpoints,
           kills: KILLS,
           unusual: failpoints.some(isProvoked),
-          planLimitMs: PLAN_LIMIT_MS,
+          quietLimitMs: QUIET_LIMIT_MS,
           environment,
           say: (line) => t.diagnostic(line),
         }),

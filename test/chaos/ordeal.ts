@@ -17,13 +17,15 @@ export interface OrdealOptions {
   readonly kills: number;
   /** Whether people also do what a healthy machine seldom sees. */
   readonly unusual: boolean;
-  /** How long the steps of the plan are waited for. */
-  readonly planLimitMs: number;
+  /** For so long another step of the plan is waited for. */
+  readonly quietLimitMs: number;
   readonly environment?: Readonly<Record<string, string>>;
   /** Ends it early: what was started is killed, and it throws. */
   readonly signal?: AbortSignal;
   readonly say: (line: string) => void;
 }
+
+const TOLD_EVERY_STEPS = 20;
 
 export interface Ordeal extends Findings {
   readonly fired: number;
@@ -105,23 +107,24 @@ async function hurt(options: OrdealOptions, { system, plan, watch }: Scene): Pro
   };
 }
 
+/** Until all fired, or none has for so long. */
 async function untilFired(
   plan: { pending(): string[] },
-  { planLimitMs, say }: Pick<OrdealOptions, 'planLimitMs' | 'say'>,
+  { quietLimitMs, say }: Pick<OrdealOptions, 'quietLimitMs' | 'say'>,
 ): Promise<void> {
-  let last = plan.pending().length;
-  await until(
-    'the steps of the plan',
-    () => {
-      const now = plan.pending().length;
-      if (last - now >= 20) {
-        say(`${now} steps are still to be taken`);
-        last = now;
-      }
-      return now === 0;
-    },
-    planLimitMs,
-  ).catch(() => undefined);
+  let told = plan.pending().length;
+  for (let left = told; left > 0;) {
+    const before = left;
+    const fired = await until('another step', () => plan.pending().length < before, quietLimitMs).catch(
+      () => false,
+    );
+    if (!fired) return;
+    left = plan.pending().length;
+    if (told - left >= TOLD_EVERY_STEPS) {
+      say(`${left} steps are still to be taken`);
+      told = left;
+    }
+  }
 }
 
 async function orphans(processes: () => Promise<number[]>): Promise<number[]> {

@@ -2,7 +2,7 @@
 // over all processes, while jobs of all classes run and people use the assistant; then, in a system of its own, a kill at
 // each step that only unusual people bring about. On SQLite, then on Postgres. Exit code 1 when anything did not hold.
 //   [-- --engine SQLite|Postgres] [-- --kills 300] [-- --hangs 10] [-- --seed 1] [-- --no-failpoints]
-//   [-- --limit SECONDS] [-- --steps core.job.end,core.job.preempt] [-- --save]
+//   [-- --patience SECONDS] [-- --steps core.job.end,core.job.preempt] [-- --save]
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -45,7 +45,8 @@ const { values } = parseArgs({
     hangs: { type: 'string', default: '10' },
     seed: { type: 'string', default: '1' },
     'no-failpoints': { type: 'boolean', default: false },
-    limit: { type: 'string', default: '900' },
+    /** Seconds in which no step of the plan is taken, until the rest of them is given up. */
+    patience: { type: 'string', default: '420' },
     /** Only kills at these; nothing hangs, no reply is lost. */
     steps: { type: 'string' },
     save: { type: 'boolean', default: false },
@@ -96,7 +97,7 @@ async function prove(engine: Engine, part: Part): Promise<string> {
       ...part,
       folder,
       seed,
-      planLimitMs: Number(values.limit) * 1000,
+      quietLimitMs: Number(values.patience) * 1000,
       environment,
       signal: interrupted.signal,
       say,
