@@ -38,8 +38,7 @@ export const BAD_FILE = 'experiences_bad';
 /** Of all jobs, how many are cancelled at some time. */
 const CANCELLED_SHARE = 0.3;
 const CANCEL_AFTER_MS_MAX = 3_000;
-/** Before a job is asked for, somebody may want to be sure that its kind is not held back. */
-const BREAKER_RESET_SHARE = 0.25;
+const BREAKER_RESET_EVERY_MS = 4_000;
 const CALL_OFF_EVERY_MS = 15_000;
 
 export interface Workload {
@@ -71,6 +70,7 @@ export function startWorkload(
     loop(world, FILE_EVERY_MS, dropFile),
     loop(world, COMMAND_EVERY_MS, command),
     loop(world, JOB_EVERY_MS, submitJob),
+    loop(world, BREAKER_RESET_EVERY_MS, resetBreaker),
     loop(world, CALL_OFF_EVERY_MS, callOffSomebody),
     loop(world, DEPLOYMENT_EVERY_MS, meddleWithDeployments),
     loop(world, BAD_FILE_EVERY_MS, dropBadFile),
@@ -152,7 +152,6 @@ async function submitJob(world: World): Promise<void> {
     epochs: 2 + Math.floor(world.random.unit() * 4),
     auto_deploy: kind === 'nlu',
   };
-  if (world.random.unit() < BREAKER_RESET_SHARE) await post(`${core}/api/breakers/${kind}/reset`, {});
   const { status, body: answer } = await post(`${core}/api/jobs`, body);
   // Nothing of this kind to learn from yet: another time.
   if (answer['code'] === 'dataset_empty') return;
@@ -160,7 +159,13 @@ async function submitJob(world: World): Promise<void> {
   world.account.jobs.push(body.job_id);
   if (world.random.unit() >= CANCELLED_SHARE) return;
   await pause(world.random.unit() * CANCEL_AFTER_MS_MAX);
-  await post(`${core}/api/jobs/${body.job_id}/cancel`, {});
+  // Some press twice.
+  for (const _ of [1, 2]) await post(`${core}/api/jobs/${body.job_id}/cancel`, {});
+}
+
+/** Somebody wants to be sure that a kind is not held back. */
+async function resetBreaker(world: World): Promise<void> {
+  await post(`${world.system.urls['jarvis-core']}/api/breakers/${pick(world.random, KINDS)}/reset`, {});
 }
 
 /** A queue that never runs empty would leave out all that happens only when nobody trains. */
