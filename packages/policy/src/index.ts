@@ -7,6 +7,7 @@ export * from './rollout/paired.ts';
 export * from './rollout/gate.ts';
 export * from './rollout/holdout.ts';
 export * from './rollout/confidence.ts';
+export * from './rollout/two-proportions.ts';
 export * from './rollout/assignment.ts';
 export * from './rollout/alpha.ts';
 export * from './rollout/judge.ts';

@@ -19,6 +19,32 @@ test('gives the reference values', () => {
   assert.deepEqual(shown(50, 100), ['0.344590', '0.655410']);
 });
 
+test('told about how many trials there will be, gives the published values of confseq', () => {
+  const published = [
+    [700, 1000, 100, '0.651629', '0.745949'],
+    [15, 50, 50, '0.129556', '0.511896'],
+    [5, 50, 50, '0.013021', '0.269264'],
+    [1, 50, 50, '0.000000', '0.134890'],
+    [1, 2, 50, '0.000000', '1.000000'],
+    [100, 200, 1, '0.328923', '0.671076'],
+  ] as const;
+  for (const [successes, trials, narrowestAt, least, most] of published) {
+    const { lower, upper } = rateInterval({ successes, trials, alpha: 0.05, narrowestAt });
+    // Six figures were published, of one of them five.
+    assert.ok(Math.abs(lower - Number(least)) < 2e-6, `${successes} of ${trials}: ${lower}`);
+    assert.ok(Math.abs(upper - Number(most)) < 2e-6, `${successes} of ${trials}: ${upper}`);
+  }
+});
+
+test('is narrower than without where it was told to be', () => {
+  const counts = { successes: 100, trials: 200, alpha: 0.05 };
+  const width = ({ lower, upper }: { lower: number; upper: number }): number => upper - lower;
+  assert.ok(width(rateInterval({ ...counts, narrowestAt: 200 })) < width(rateInterval(counts)));
+  assert.ok(
+    width(rateInterval({ ...counts, narrowestAt: 200 })) < width(rateInterval({ ...counts, narrowestAt: 2 })),
+  );
+});
+
 test('without a success the upper end has a closed form', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5000 }), alphas, (trials, alpha) => {
@@ -50,6 +76,7 @@ test('before the first trial every rate is possible', () => {
 
 test('what is no count and no alpha is refused', () => {
   const counts = { successes: 0, trials: 1, alpha: 0.05 };
+  assert.throws(() => rateInterval({ ...counts, narrowestAt: 0.5 }), /narrowest after a trial/);
   assert.throws(() => rateInterval({ ...counts, alpha: 1 }), /alpha lies between 0 and 1/);
   assert.throws(() => rateInterval({ ...counts, alpha: 0 }), /alpha lies between 0 and 1/);
   for (const wrong of [{ successes: 0.5 }, { trials: 1.5 }, { successes: -1 }, { successes: 2 }])
