@@ -5,7 +5,7 @@ import { type InputFile, type Reading, readWhole } from './text.ts';
 
 export const YAML_BYTES_MAX = 8 * 1024 * 1024;
 /** What aliases may bring in, more than is written. */
-const ALIASES_MAX = 100;
+export const ALIASES_MAX = 100;
 
 export type YamlPath = readonly (string | number)[];
 
