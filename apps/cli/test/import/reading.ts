@@ -50,6 +50,6 @@ export async function read(
 }
 
 function sentence({ input, expected_output }: { input: object; expected_output?: unknown }): string {
-  const values = (of: unknown): string => Object.values((of ?? {}) as object).join(' + ');
+  const values = (of: unknown): string => Object.values(of ?? {}).join(' + ');
   return `${values(input)} -> ${values(expected_output)}`;
 }

@@ -149,7 +149,7 @@ test('what is no template says why', () => {
 });
 
 test('any text is read or refused, never more', () => {
-  const texts = fc.string({ unit: fc.constantFrom(...'ab ()[]{}<>|;:\\') });
+  const texts = fc.string({ unit: fc.constantFrom(...'ab ()[]{}<>|;:\\'.split('')) });
   fc.assert(
     fc.property(texts, (text) => {
       let template: Template;
