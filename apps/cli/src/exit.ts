@@ -4,6 +4,8 @@ import { CommanderError } from 'commander';
 import type { World } from './world.ts';
 
 export const EXIT_FAILURE = 1;
+/** Done, but for input that could not be used, which was told (sysexits EX_DATAERR). */
+export const EXIT_NOT_ALL = 65;
 /** A service that the command needs is away (sysexits EX_UNAVAILABLE). */
 export const EXIT_AWAY = 69;
 /** Ended by Ctrl-C, as shells say it. */

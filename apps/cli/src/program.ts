@@ -7,6 +7,8 @@ import { configCommand } from './config-command.ts';
 import { demoCommand } from './demo/demo-command.ts';
 import { doctorCommand } from './doctor/doctor-command.ts';
 import { downCommand } from './down-command.ts';
+import { FORMATS } from './import/formats.ts';
+import { importCommand } from './import/import-command.ts';
 import { lockCommand } from './lock-command.ts';
 import { logsCommand } from './logs-command.ts';
 import { migrateCommand } from './migrate-command.ts';
@@ -25,6 +27,9 @@ const LOCK_TTL_SECONDS_DEFAULT = 60;
 const LOCK_TTL_SECONDS_MIN = 1;
 const LOCK_WAIT_SECONDS_MAX = 365 * 86_400;
 const DURATION_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+/** Of one sentence template. */
+const FORMS_DEFAULT = 100;
+const FORMS_MAX = 10_000;
 const PAUSE_SECONDS_MAX = 365 * 86_400;
 
 export function createProgram(world: World): Command {
@@ -40,15 +45,16 @@ export function createProgram(world: World): Command {
     .addHelpText(
       'after',
       examples('jarvis demo', 'jarvis up', 'jarvis train nlu --watch', 'jarvis logs reactor-core -f') +
-        '\nConfiguration is by environment variables: `jarvis config`.\nExit codes: 0 done, 1 failed, 69 a service is away, 78 bad configuration, 130 interrupted.',
+        '\nConfiguration is by environment variables: `jarvis config`.\nExit codes: 0 done, 1 failed, 65 done but for some input, 69 a service is away, 78 bad configuration, 130 interrupted.',
     );
   addSystemCommands(program, world);
   addLogs(program, world);
   addTrain(program, world);
   addPause(program, world);
+  addExperiences(program, world);
   addLock(program, world);
   addDemo(program, world);
-  for (const command of [program, ...program.commands])
+  for (const command of [program, ...program.commands.flatMap((c) => [c, ...c.commands])])
     command.showHelpAfterError(`(${pathOf(command)} --help says what there is)`);
   return program;
 }
@@ -156,6 +162,59 @@ function addPause(program: Command, world: World): void {
     .addHelpText('after', examples('jarvis resume'))
     .action((options: { json?: true }) => resumeCommand(world, options));
 }
+
+function addExperiences(program: Command, world: World): void {
+  const example = 'jarvis experiences import nlu.yml';
+  program
+    .command('experiences')
+    .description('what the assistant learns from')
+    .addHelpText('after', examples(example))
+    .command('import')
+    .description('send files in the form of others to JARVIS Core as experiences')
+    .argument('<file...>', 'what to read, in this order')
+    .addOption(
+      new Option('--format <format>', 'of all files (default: told by name and content)').choices(FORMATS),
+    )
+    .addOption(
+      new Option(
+        '--model-type <type>',
+        'what is to learn from them (default: nlu, or as the file says)',
+      ).choices(MODEL_TYPES),
+    )
+    .option('--text-column <name>', 'of csv and jsonl (default: text, utterance or input)')
+    .option('--label-column <name>', 'of csv and jsonl (default: label or intent)')
+    .option(
+      '--forms <count>',
+      'at most so many sentences of one template of home-assistant, spread over all',
+      wholeNumber(1, FORMS_MAX),
+      FORMS_DEFAULT,
+    )
+    .option('--dry-run', 'send nothing; show the first of each file, and the counts')
+    .option('--json', 'JSON lines: files, what is not imported, the counts')
+    .addHelpText(
+      'after',
+      examples(
+        `${example} --dry-run`,
+        'jarvis experiences import sentences/en/*.yaml',
+        'jarvis experiences import tickets.csv --text-column question --label-column topic',
+      ) + IMPORT_NOTES,
+    )
+    .action((files: string[], options: Parameters<typeof importCommand>[2]) =>
+      importCommand(world, files, options),
+    );
+}
+
+const IMPORT_NOTES = `
+
+Formats:
+  openai-chat     {"messages": [{"role", "content"}, …]} a line, or an array of such; the answer is the intent of the turn
+                  before it, or with --model-type embedding the two belong together
+  rasa-nlu        nlu: - intent, examples; entities are reduced to their text
+  home-assistant  language, intents: sentences; lists and expansion_rules come from all files given
+  csv             a header, then rows of text and label (a, b and score with --model-type embedding)
+  jsonl           experiences as POST /api/experiences takes them, or {"text", "label"}
+The same file again stores nothing twice; after Ctrl-C it goes on. What is not imported is listed with file, line and reason.
+Exit codes: 0 all is in, 65 all but what was listed, 1 refused, 69 JARVIS Core is away, 130 interrupted.`;
 
 function addLock(program: Command, world: World): void {
   program

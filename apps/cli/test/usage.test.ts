@@ -11,6 +11,7 @@ const COMMANDS = [
   'status',
   'doctor',
   'config',
+  'experiences',
   'lock',
   'logs',
   'train',
@@ -71,6 +72,11 @@ const MISTAKES: readonly { readonly args: readonly string[]; readonly told: read
   { args: ['logs', 'jarvis'], told: [/'jarvis' is invalid/, /supervisor, jarvis-core/] },
   { args: ['logs', '-n', 'all'], told: [/'all' is invalid/, /a whole number from 0/] },
   { args: ['logs', '--grep', '['], told: [/no regular expression/] },
+  { args: ['experiences', 'import'], told: [/missing required argument 'file'/] },
+  {
+    args: ['experiences', 'import', 'a', '--forms', '0'],
+    told: [/a whole number from 1/, /jarvis experiences import --help/],
+  },
   { args: ['demo', '--seed', '-1'], told: [/a whole number from 0/] },
 ];
 

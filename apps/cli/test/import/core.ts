@@ -1,0 +1,53 @@
+// A real JARVIS Core for the tests of the import, and the last line that `--json` writes.
+import { spawn } from 'node:child_process';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { exited, until } from '@jarvis/testkit';
+import type { Ended, Fixture } from '../fixture.ts';
+
+const CORE = fileURLToPath(new URL('../../../jarvis-core/src/main.ts', import.meta.url));
+
+export interface Stats {
+  readonly total: number;
+  readonly by_kind: Readonly<Record<string, { readonly total: number; readonly trainable: number }>>;
+}
+
+export interface Core {
+  stats(): Promise<Stats>;
+  kill(): Promise<void>;
+}
+
+/** JARVIS Core alone, at the port that the fixture's commands look for it. */
+export async function startCore(t: TestContext, f: Fixture): Promise<Core> {
+  const child = spawn(process.execPath, [CORE], {
+    cwd: f.folder,
+    stdio: 'ignore',
+    env: {
+      JARVIS_HOME: f.home,
+      JARVIS_PORT: String(f.ports[0]),
+      REACTOR_CORE_ENABLED: 'false',
+      JARVIS_PRIME_ENABLED: 'false',
+      TRAINING_BASELINE_ENABLED: 'false',
+      TRAINING_AUTO_TRIGGER_ENABLED: 'false',
+    },
+  });
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await exited(child);
+  };
+  t.after(kill);
+  const url = `http://127.0.0.1:${f.ports[0]}`;
+  const stats = async (): Promise<Stats> =>
+    (await (await fetch(`${url}/api/experiences/stats`)).json()) as Stats;
+  await until('JARVIS Core to answer', () =>
+    stats().then(
+      () => true,
+      () => false,
+    ),
+  );
+  return { stats, kill };
+}
+
+export function endOf({ stdout }: Ended): Record<string, unknown> {
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<string, unknown>;
+}
