@@ -284,7 +284,7 @@ async function serve(ground: Ground, serving: Serving): Promise<void> {
   meterPeers(ground.meter, () => ({ 'jarvis-core': core.reachability() }));
   addReactorMetrics(ground.meter, store.db);
   addTrainingRoutes(server, { store, starting: serving.starting, stopping });
-  addRegistryRoutes(server, store.db, blobs);
+  addRegistryRoutes(server, { db: store.db, clock, blobs });
   addInvariantRoutes(server, { db: store.db, blobs, slots: env.MAX_CONCURRENT_TRAINING_JOBS });
   addDeploymentRoutes(server, {
     db: store.db,

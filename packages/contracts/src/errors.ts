@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   request_ended: { status: 409, title: 'This request id was cancelled, or its grant has ended' },
   feedback_conflict: { status: 409, title: 'This interaction was judged differently before' },
   idempotency_conflict: { status: 409, title: 'This idempotency key was used with another body' },
+  alias_kept: { status: 409, title: 'The rollouts keep this alias' },
   nothing_to_roll_back_to: { status: 409, title: 'There is no earlier version' },
   body_too_large: { status: 413, title: 'The body is over the limit' },
   unsupported_media_type: { status: 415, title: 'The body has to be application/json' },

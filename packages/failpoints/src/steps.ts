@@ -58,6 +58,8 @@ export const STEPS = [
   'prime.room.close',
   'prime.room.save',
   'prime.routes.save',
+  'reactor.alias.remove',
+  'reactor.alias.set',
   'reactor.blob.rename',
   'reactor.dataset.rename',
   'reactor.deployment.act',
