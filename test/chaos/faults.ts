@@ -40,6 +40,8 @@ const PROVOKED_STEPS: ReadonlySet<string> = new Set([
   'prime.llm.owner',
   'prime.room.close',
   'prime.room.save',
+  'reactor.alias.remove',
+  'reactor.alias.set',
   'reactor.deployment.gate_failure',
   'reactor.run.status',
   'reactor.token.spend',

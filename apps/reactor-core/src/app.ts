@@ -30,6 +30,7 @@ import { addInvariantRoutes } from './invariants.ts';
 import { addReactorMetrics } from './metrics.ts';
 import { Blobs } from './registry/blobs.ts';
 import { addRegistryRoutes } from './registry/http.ts';
+import { startKeeping } from './registry/keeping.ts';
 import { adoptRuns } from './runs/adoption.ts';
 import { Finishing } from './runs/finishing.ts';
 import { addTrainingRoutes } from './runs/http.ts';
@@ -174,7 +175,13 @@ async function startRuns(ground: Ground, deployments: Deployments, parts: Part[]
   const stream = new RunStream(events, clock);
   const executor = createLocalExecutor({ env, environment });
   let upkeep: Upkeep | undefined;
-  const live = new LiveRuns({ folder, clock, logger, onEnd: () => upkeep?.wake() });
+  const keeping = startKeeping({ db, clock, logger, blobs: ground.blobs, kept: env.MODEL_VERSIONS_KEPT });
+  parts.push({ name: 'retention of versions', stop: () => keeping.stop() });
+  const onEnd = (): void => {
+    upkeep?.wake();
+    keeping.wake();
+  };
+  const live = new LiveRuns({ folder, clock, logger, onEnd });
   const groups = new MemoryGroups({ homeId: identity.home_id, folder: config.home });
   parts.push({ name: 'live runs', stop: () => live.leaveAll() });
   const broker = new SlotBroker({ core, slots: env.MAX_CONCURRENT_TRAINING_JOBS, clock, logger });

@@ -1,5 +1,4 @@
 // HTTP of the registry: kinds, versions, and artifacts by digest.
-import { createReadStream } from 'node:fs';
 import {
   CodedError,
   lineageSchema,
@@ -101,14 +100,15 @@ function addArtifactRoute(server: HttpServer, blobs: Blobs): void {
     },
     async (req, reply) => {
       const { sha256 } = req.params;
-      const bytes = await blobs.bytes(sha256);
-      if (bytes === null) throw new CodedError('not_found', `there is no artifact ${sha256}`);
+      const file = await blobs.open(sha256);
+      if (file === null) throw new CodedError('not_found', `there is no artifact ${sha256}`);
+      const { size: bytes } = await file.stat();
       return reply
         .header('cache-control', `public, max-age=${ONE_YEAR_SECONDS}, immutable`)
         .header('etag', `"${sha256}"`)
         .header('content-length', bytes)
         .type('application/octet-stream')
-        .send(createReadStream(blobs.path(sha256)));
+        .send(file.createReadStream());
     },
   );
 }
