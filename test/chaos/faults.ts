@@ -45,6 +45,7 @@ const PROVOKED_STEPS: ReadonlySet<string> = new Set([
   'reactor.deployment.gate_failure',
   'reactor.run.status',
   'reactor.token.spend',
+  'reactor.version.import',
 ]);
 
 /** Whether it takes unusual people to get there. */

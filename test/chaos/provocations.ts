@@ -51,6 +51,7 @@ export function provocations(world: World): Promise<void>[] {
     loop(world, SPOIL_EVERY_MS, spoilVersion),
     loop(world, PAUSE_EVERY_MS, pauseTraining),
     loop(world, NAME_EVERY_MS, nameVersion),
+    loop(world, NAME_EVERY_MS, sendBack),
     loop(world, CHAT_EVERY_MS, chat),
   ];
 }
@@ -129,6 +130,20 @@ async function nameVersion(world: World): Promise<void> {
   const url = reactor(world, '/api/models/nlu/aliases/night');
   await askOnce(url, { version: 'stable' }, world.ended, 'PUT');
   await askOnce(url, undefined, world.ended, 'DELETE');
+}
+
+/** What is served is exported and comes back as an import: it is there already. */
+async function sendBack(world: World): Promise<void> {
+  const from = await fetch(reactor(world, '/api/models/nlu/versions/stable/export'), {
+    signal: world.ended,
+  }).catch(() => null);
+  const body = from?.ok === true ? await from.arrayBuffer().catch(() => null) : null;
+  if (body === null) return;
+  const headers = { 'content-type': 'application/x-tar' };
+  const asked = { method: 'POST', headers, body, signal: world.ended };
+  await fetch(reactor(world, '/api/models/nlu/import'), asked)
+    .then((response) => response.arrayBuffer())
+    .catch(() => undefined);
 }
 
 /** Somebody wants the LLM, which is loaded for it; sent away is an answer. */

@@ -14,6 +14,7 @@ const COMMANDS = [
   'lock',
   'logs',
   'train',
+  'models',
   'pause',
   'resume',
   'demo',

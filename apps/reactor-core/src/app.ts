@@ -1,4 +1,5 @@
 // Reactor Core put together: store, runs and their upkeep, registry, deployments and their judge, HTTP.
+import { join } from 'node:path';
 import { CONTRACT_VERSION, healthSchema, type Identity } from '@jarvis/contracts';
 import { ensureHome } from '@jarvis/process';
 import {
@@ -29,7 +30,9 @@ import { addHealthRoutes } from './health.ts';
 import { addInvariantRoutes } from './invariants.ts';
 import { addReactorMetrics } from './metrics.ts';
 import { Blobs } from './registry/blobs.ts';
+import { addExchangeRoutes } from './registry/exchange.ts';
 import { addRegistryRoutes } from './registry/http.ts';
+import { Importing } from './registry/importing.ts';
 import { startKeeping } from './registry/keeping.ts';
 import { adoptRuns } from './runs/adoption.ts';
 import { Finishing } from './runs/finishing.ts';
@@ -267,6 +270,19 @@ function makeFinishing(ground: Ground, stream: RunStream, deployments: Deploymen
   });
 }
 
+async function openImporting({ store, clock, random, blobs, config }: Ground): Promise<Importing> {
+  const importing = new Importing({
+    db: store.db,
+    clock,
+    random,
+    blobs,
+    workFolder: join(config.paths.registry, 'incoming'),
+    dataFolder: config.paths.data,
+  });
+  await importing.open();
+  return importing;
+}
+
 interface Serving extends Runs {
   readonly deployments: Deployments;
   readonly routing: Routing;
@@ -292,6 +308,7 @@ async function serve(ground: Ground, serving: Serving): Promise<void> {
   addReactorMetrics(ground.meter, store.db);
   addTrainingRoutes(server, { store, starting: serving.starting, stopping });
   addRegistryRoutes(server, { db: store.db, clock, blobs });
+  addExchangeRoutes(server, { db: store.db, blobs, importing: await openImporting(ground) });
   addInvariantRoutes(server, { db: store.db, blobs, slots: env.MAX_CONCURRENT_TRAINING_JOBS });
   addDeploymentRoutes(server, {
     db: store.db,

@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   unsupported_media_type: { status: 415, title: 'The body has to be application/json' },
   unsupported_strategy: { status: 422, title: 'This rollout strategy is not built yet' },
   unsupported_model_type: { status: 422, title: 'No trainer is configured for this kind of model' },
+  artifact_refused: { status: 422, title: 'It cannot become a version' },
   dataset_corrupt: { status: 422, title: 'The data set does not match its digest' },
   slot_busy: { status: 503, title: 'No training slot is free' },
   memory_unavailable: { status: 503, title: 'There is no memory for it now' },

@@ -1,5 +1,6 @@
 // The registry beside its versions: aliases and where a version comes from.
 import { z } from 'zod';
+import { SMALL_ARTIFACT_BYTES_MAX } from './artifact.ts';
 import { deploymentSchema, strategySchema } from './deployments.ts';
 import { aliasSchema, idSchema, sha256Schema, versionNameSchema, versionSchema } from './ids.ts';
 import { modelTypeSchema } from './kinds.ts';
@@ -50,3 +51,26 @@ export const lineageSchema = z
   })
   .meta({ id: 'Lineage' });
 export type Lineage = z.infer<typeof lineageSchema>;
+
+export const importRequestSchema = z.object({
+  folder: z.string().min(1).max(4096).meta({
+    description: 'a folder below TRAINING_DATA_DIR with model.json and the files it names',
+  }),
+});
+export const importedSchema = z
+  .object({
+    model_type: modelTypeSchema,
+    version: versionSchema,
+    digest: sha256Schema,
+    created: z.boolean().meta({ description: 'false when a version with the same digest was there already' }),
+    message: z.string(),
+  })
+  .meta({ id: 'Imported' });
+export type Imported = z.infer<typeof importedSchema>;
+
+/** `model.json` and what it names. */
+export const ARTIFACT_FILES_MAX = 64;
+/** Of one tar: the files of a small model, and a `model.json` of this size at most. */
+export const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
+export const ARTIFACT_BYTES_MAX = SMALL_ARTIFACT_BYTES_MAX + MANIFEST_BYTES_MAX;
+export const TAR_CONTENT_TYPE = 'application/x-tar';

@@ -90,6 +90,7 @@ export const STEPS = [
   'reactor.token.spend',
   'reactor.trainer.files',
   'reactor.trainer.spawn',
+  'reactor.version.import',
   'reactor.version.retire',
   'trainer.artifact.rename',
   'trainer.checkpoint.rename',

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  MANIFEST_BYTES_MAX,
   MODEL_MANIFEST_FILE,
   type ModelManifest,
   modelManifestSchema,
@@ -11,9 +12,6 @@ import {
 import type { Database } from '@jarvis/store';
 import { noteLoose } from '../store/retention.ts';
 import { BlobMismatch, type Blobs } from './blobs.ts';
-
-/** Labels and the encoding's settings; what is large belongs into a file of its own. */
-const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
 
 export interface Artifact {
   /** SHA-256 of model.json: the version's address. */
