@@ -40,9 +40,12 @@ const PROVOKED_STEPS: ReadonlySet<string> = new Set([
   'prime.llm.owner',
   'prime.room.close',
   'prime.room.save',
+  'reactor.alias.remove',
+  'reactor.alias.set',
   'reactor.deployment.gate_failure',
   'reactor.run.status',
   'reactor.token.spend',
+  'reactor.version.import',
 ]);
 
 /** Whether it takes unusual people to get there. */

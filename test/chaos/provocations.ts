@@ -23,6 +23,7 @@ const BABBLE_EVERY_MS = 3_000;
 const SPOIL_EVERY_MS = 500;
 const PAUSE_EVERY_MS = 15_000;
 const PAUSED_MS_MAX = 4_000;
+const NAME_EVERY_MS = 3_000;
 const CHAT_EVERY_MS = 10_000;
 const LOOK_EVERY_MS = 200;
 /** How many ask at once, each for a lock of its own. */
@@ -49,6 +50,8 @@ export function provocations(world: World): Promise<void>[] {
     loop(world, BABBLE_EVERY_MS, babble),
     loop(world, SPOIL_EVERY_MS, spoilVersion),
     loop(world, PAUSE_EVERY_MS, pauseTraining),
+    loop(world, NAME_EVERY_MS, nameVersion),
+    loop(world, NAME_EVERY_MS, sendBack),
     loop(world, CHAT_EVERY_MS, chat),
   ];
 }
@@ -99,9 +102,10 @@ async function hangUp(world: World): Promise<void> {
 }
 
 /** Whatever comes of it. */
-async function askOnce(url: string, body: unknown, signal: AbortSignal): Promise<void> {
-  const headers = { 'content-type': 'application/json' };
-  const asked = { method: 'POST', headers, body: JSON.stringify(body), signal };
+async function askOnce(url: string, body: unknown, signal: AbortSignal, method = 'POST'): Promise<void> {
+  const sent =
+    body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+  const asked = { method, ...sent, signal };
   await fetch(url, asked)
     .then((response) => response.arrayBuffer())
     .catch(() => undefined);
@@ -119,6 +123,27 @@ async function pauseTraining(world: World): Promise<void> {
   await pause(world.random.unit() * PAUSED_MS_MAX);
   // Answered in any case: nobody trains while it is not.
   await post(core(world, '/api/training/resume'), {});
+}
+
+/** What is served gets a name, which is forgotten again. */
+async function nameVersion(world: World): Promise<void> {
+  const url = reactor(world, '/api/models/nlu/aliases/night');
+  await askOnce(url, { version: 'stable' }, world.ended, 'PUT');
+  await askOnce(url, undefined, world.ended, 'DELETE');
+}
+
+/** What is served is exported and comes back as an import: it is there already. */
+async function sendBack(world: World): Promise<void> {
+  const from = await fetch(reactor(world, '/api/models/nlu/versions/stable/export'), {
+    signal: world.ended,
+  }).catch(() => null);
+  const body = from?.ok === true ? await from.arrayBuffer().catch(() => null) : null;
+  if (body === null) return;
+  const headers = { 'content-type': 'application/x-tar' };
+  const asked = { method: 'POST', headers, body, signal: world.ended };
+  await fetch(reactor(world, '/api/models/nlu/import'), asked)
+    .then((response) => response.arrayBuffer())
+    .catch(() => undefined);
 }
 
 /** Somebody wants the LLM, which is loaded for it; sent away is an answer. */

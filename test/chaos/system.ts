@@ -38,6 +38,7 @@ const SHORTENED = {
   REACTOR_API_TIMEOUT: '5',
   REACTOR_RETRY_DELAY: '0.1',
   TRAINING_MEMORY_RESERVE_GB: '0.1',
+  MODEL_VERSIONS_KEPT: '3',
 } as const;
 
 /** For the unusual: little trains by itself, so that there are lulls, and the judge refuses some of what it hears. */

@@ -11,6 +11,7 @@ import { FORMATS } from './import/formats.ts';
 import { importCommand } from './import/import-command.ts';
 import { lockCommand } from './lock-command.ts';
 import { logsCommand } from './logs-command.ts';
+import { exportModel, importModel, listModels, showModel } from './models-command.ts';
 import { migrateCommand } from './migrate-command.ts';
 import { pauseCommand, resumeCommand } from './pause-command.ts';
 import { statusCommand } from './status-command.ts';
@@ -50,11 +51,13 @@ export function createProgram(world: World): Command {
   addSystemCommands(program, world);
   addLogs(program, world);
   addTrain(program, world);
+  addModels(program, world);
   addPause(program, world);
   addExperiences(program, world);
   addLock(program, world);
   addDemo(program, world);
-  for (const command of [program, ...program.commands.flatMap((c) => [c, ...c.commands])])
+  const commands = program.commands.flatMap((command) => [command, ...command.commands]);
+  for (const command of [program, ...commands])
     command.showHelpAfterError(`(${pathOf(command)} --help says what there is)`);
   return program;
 }
@@ -143,6 +146,65 @@ function addTrain(program: Command, world: World): void {
     .addHelpText('after', examples('jarvis train nlu --watch', 'jarvis train nlu --epochs 20 --json'))
     .action((kind: string, options: Parameters<typeof trainCommand>[2]) =>
       trainCommand(world, modelTypeSchema.parse(kind), options),
+    );
+}
+
+function addModels(program: Command, world: World): void {
+  const models = program
+    .command('models')
+    .description('versions of the models: list, show, export, import')
+    .addHelpText(
+      'after',
+      examples(
+        'jarvis models list',
+        'jarvis models show nlu stable',
+        'jarvis models export nlu stable nlu.tar',
+        'jarvis models import nlu nlu.tar',
+      ) +
+        '\nA version is named by its number or by an alias: stable, previous, candidate, or one that was set.',
+    );
+  const kind = (name: string): Argument => new Argument(name, 'kind of model').choices(MODEL_TYPES);
+  models
+    .command('list')
+    .description('versions, highest first, with their aliases')
+    .addArgument(kind('[kind]'))
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('jarvis models list', 'jarvis models list nlu --json'))
+    .action((of: string | undefined, options: { json?: true }) =>
+      listModels(world, of === undefined ? null : modelTypeSchema.parse(of), options),
+    );
+  models
+    .command('show')
+    .description('one version: where it comes from, its figures and files, and what became of it')
+    .addArgument(kind('<kind>'))
+    .argument('<version>', 'number or alias')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('jarvis models show nlu v0.1.0', 'jarvis models show nlu previous --json'))
+    .action((of: string, version: string, options: { json?: true }) =>
+      showModel(world, { kind: modelTypeSchema.parse(of), version }, options),
+    );
+  models
+    .command('export')
+    .description('write a version into a new folder, or a new file whose name ends in .tar')
+    .addArgument(kind('<kind>'))
+    .argument('<version>', 'number or alias')
+    .argument('<target>', 'FOLDER or FILE.tar, which may not be there yet')
+    .addHelpText(
+      'after',
+      examples('jarvis models export nlu stable nlu.tar', 'jarvis models export nlu v0.1.0 nlu'),
+    )
+    .action((of: string, version: string, target: string) =>
+      exportModel(world, { kind: modelTypeSchema.parse(of), version }, target),
+    );
+  models
+    .command('import')
+    .description('make a version of a foreign ONNX model; nobody is served it until it is deployed')
+    .addArgument(kind('<kind>'))
+    .argument('<source>', 'FOLDER with model.json and the files it names, or a FILE.tar of them')
+    .option('--json', 'as JSON')
+    .addHelpText('after', examples('jarvis models import nlu nlu.tar', 'jarvis models import nlu ./my-model'))
+    .action((of: string, source: string, options: { json?: true }) =>
+      importModel(world, modelTypeSchema.parse(of), { source, ...options }),
     );
 }
 

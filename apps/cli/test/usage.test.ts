@@ -15,6 +15,7 @@ const COMMANDS = [
   'lock',
   'logs',
   'train',
+  'models',
   'pause',
   'resume',
   'demo',

@@ -1,4 +1,5 @@
 // Reactor Core put together: store, runs and their upkeep, registry, deployments and their judge, HTTP.
+import { join } from 'node:path';
 import { CONTRACT_VERSION, healthSchema, type Identity } from '@jarvis/contracts';
 import { ensureHome } from '@jarvis/process';
 import {
@@ -29,7 +30,10 @@ import { addHealthRoutes } from './health.ts';
 import { addInvariantRoutes } from './invariants.ts';
 import { addReactorMetrics } from './metrics.ts';
 import { Blobs } from './registry/blobs.ts';
+import { addExchangeRoutes } from './registry/exchange.ts';
 import { addRegistryRoutes } from './registry/http.ts';
+import { Importing } from './registry/importing.ts';
+import { startKeeping } from './registry/keeping.ts';
 import { adoptRuns } from './runs/adoption.ts';
 import { Finishing } from './runs/finishing.ts';
 import { addTrainingRoutes } from './runs/http.ts';
@@ -174,7 +178,13 @@ async function startRuns(ground: Ground, deployments: Deployments, parts: Part[]
   const stream = new RunStream(events, clock);
   const executor = createLocalExecutor({ env, environment });
   let upkeep: Upkeep | undefined;
-  const live = new LiveRuns({ folder, clock, logger, onEnd: () => upkeep?.wake() });
+  const keeping = startKeeping({ db, clock, logger, blobs: ground.blobs, kept: env.MODEL_VERSIONS_KEPT });
+  parts.push({ name: 'retention of versions', stop: () => keeping.stop() });
+  const onEnd = (): void => {
+    upkeep?.wake();
+    keeping.wake();
+  };
+  const live = new LiveRuns({ folder, clock, logger, onEnd });
   const groups = new MemoryGroups({ homeId: identity.home_id, folder: config.home });
   parts.push({ name: 'live runs', stop: () => live.leaveAll() });
   const broker = new SlotBroker({ core, slots: env.MAX_CONCURRENT_TRAINING_JOBS, clock, logger });
@@ -260,6 +270,19 @@ function makeFinishing(ground: Ground, stream: RunStream, deployments: Deploymen
   });
 }
 
+async function openImporting({ store, clock, random, blobs, config }: Ground): Promise<Importing> {
+  const importing = new Importing({
+    db: store.db,
+    clock,
+    random,
+    blobs,
+    workFolder: join(config.paths.registry, 'incoming'),
+    dataFolder: config.paths.data,
+  });
+  await importing.open();
+  return importing;
+}
+
 interface Serving extends Runs {
   readonly deployments: Deployments;
   readonly routing: Routing;
@@ -284,7 +307,8 @@ async function serve(ground: Ground, serving: Serving): Promise<void> {
   meterPeers(ground.meter, () => ({ 'jarvis-core': core.reachability() }));
   addReactorMetrics(ground.meter, store.db);
   addTrainingRoutes(server, { store, starting: serving.starting, stopping });
-  addRegistryRoutes(server, store.db, blobs);
+  addRegistryRoutes(server, { db: store.db, clock, blobs });
+  addExchangeRoutes(server, { db: store.db, blobs, importing: await openImporting(ground) });
   addInvariantRoutes(server, { db: store.db, blobs, slots: env.MAX_CONCURRENT_TRAINING_JOBS });
   addDeploymentRoutes(server, {
     db: store.db,

@@ -1,5 +1,5 @@
 // `GET /api/invariants`: what must never break, held against what is stored and what lies in the registry.
-import { invariantReportSchema } from '@jarvis/contracts';
+import { type InvariantReport, invariantReportSchema } from '@jarvis/contracts';
 import { checkReactorInvariants } from '@jarvis/policy';
 import { FileAudit, type HttpServer } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
@@ -22,7 +22,9 @@ export function addInvariantRoutes(server: HttpServer, { db, blobs, slots }: Inv
     summary: 'Which invariants were checked on what is stored, and which are broken',
     response: { 200: invariantReportSchema },
   };
-  server.get('/api/invariants', { schema }, async () => {
+  // None of the files is removed between the reading of its name and of its bytes.
+  server.get('/api/invariants', { schema }, () => blobs.using(check));
+  async function check(): Promise<InvariantReport> {
     // In one transaction: read one after another, a write in between would look like a break. Blobs never change.
     const { versionFiles, ...stored } = await db.transaction('reactor.invariants.read', readStoredFacts);
     const promised = versionFiles.map((file) => ({ ...file, path: blobs.path(file.sha256) }));
@@ -35,5 +37,5 @@ export function addInvariantRoutes(server: HttpServer, { db, blobs, slots }: Inv
       foundSha256: found.get(path)?.sha256 ?? null,
     }));
     return checkReactorInvariants({ ...stored, slotsAllowed: slots, files, notes: [note] });
-  });
+  }
 }

@@ -9,7 +9,7 @@ import { newestRoutes, NO_ROUTES, ROUTES_STREAM } from '../src/store/routes.ts';
 import * as versions from '../src/store/versions.ts';
 import { AT, conform, LATER, write } from './store-conformance.ts';
 
-function newVersion(version: string, change: Partial<versions.VersionRow> = {}): versions.VersionRow {
+function newVersion(version: string, change: Partial<versions.NewVersion> = {}): versions.NewVersion {
   const nothing = { job_id: null, parent_version: null };
   return {
     model_type: 'nlu',

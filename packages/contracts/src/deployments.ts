@@ -1,6 +1,6 @@
 // Versions, deployments and routes, as Reactor Core tells them.
 import { z } from 'zod';
-import { idSchema, sha256Schema, versionSchema } from './ids.ts';
+import { aliasSchema, idSchema, sha256Schema, versionNameSchema, versionSchema } from './ids.ts';
 import { modelTypeSchema } from './kinds.ts';
 import { DEPLOYMENT_STATES } from './lifecycles.ts';
 
@@ -20,7 +20,7 @@ export const rolloutStepsSchema = z
   .refine((steps) => steps.at(-1) === 100, 'the last step has to be 100');
 
 export const deployRequestSchema = z.object({
-  model_version: versionSchema,
+  model_version: versionNameSchema,
   model_type: modelTypeSchema,
   strategy: strategySchema.default('gradual_rollout'),
   config: z
@@ -44,7 +44,7 @@ export const deployResponseSchema = z.object({
 });
 export const rollbackRequestSchema = z.object({
   model_type: modelTypeSchema,
-  previous_version: versionSchema.optional(),
+  previous_version: versionNameSchema.optional(),
 });
 export const rollbackResponseSchema = z.object({
   model_type: modelTypeSchema,
@@ -101,7 +101,7 @@ export const modelVersionSchema = z
     model_type: modelTypeSchema,
     version: versionSchema,
     digest: sha256Schema.meta({ description: 'SHA-256 of model.json' }),
-    aliases: z.array(z.enum(['champion', 'challenger'])),
+    aliases: z.array(aliasSchema),
     metrics: z.record(z.string(), z.number()),
     files: z.record(z.string(), z.object({ bytes: z.int(), sha256: sha256Schema })),
     job_id: z.string().nullable(),

@@ -327,6 +327,12 @@ export const ENVIRONMENT = {
   CHECKPOINTS_KEPT: variable('checkpoints', 'Newest checkpoints of a run that are kept', whole(1, 1000), {
     default: 3,
   }),
+  MODEL_VERSIONS_KEPT: variable(
+    'checkpoints',
+    'Newest versions of a kind whose files are kept, beside those that are served, deployed, a rollback target or aliased',
+    whole(1, 10_000),
+    { default: 20 },
+  ),
 
   AB_TEST_ENABLED: variable(
     'rollout',

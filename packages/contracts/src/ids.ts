@@ -13,6 +13,22 @@ export const idSchema = z
 export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in lower-case hexadecimal');
 export const versionSchema = z.string().regex(/^v\d+\.\d+\.\d+$/, 'a version such as v1.2.3');
 
+const MAX_ALIAS_CHARS = 64;
+/** A name that points to a version of a kind. None of them looks like a version. */
+export const aliasSchema = z
+  .string()
+  .max(MAX_ALIAS_CHARS)
+  .regex(/^[a-z][a-z0-9_-]*$/, 'lower-case letters, digits, _ - only, starting with a letter');
+
+/** A version by its number, or by an alias of it. */
+export const versionNameSchema = z
+  .string()
+  .max(MAX_ALIAS_CHARS)
+  .refine(
+    (name) => versionSchema.safeParse(name).success || aliasSchema.safeParse(name).success,
+    'a version such as v1.2.3, or an alias such as stable',
+  );
+
 /** Fencing token: grows with every grant of a lock, for ever; 2^53 - 1 at most. */
 export const tokenSchema = z.int().positive();
 

@@ -11,6 +11,7 @@ export * from './health.ts';
 export * from './metrics.ts';
 export * from './training.ts';
 export * from './deployments.ts';
+export * from './registry.ts';
 export * from './evidence.ts';
 export * from './jobs.ts';
 export * from './assistant.ts';

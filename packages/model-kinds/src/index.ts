@@ -4,4 +4,6 @@ export { canonicalJson, sha256Hex } from './digest.ts';
 export type { LoadedModel, LoadOptions, Prediction } from './model.ts';
 export { isCorrect, loadModel, parseInput } from './kinds.ts';
 export * from './onnx.ts';
+export { inspectOnnx, type OnnxSummary } from './onnx-inspect.ts';
+export { sampleInput } from './sample-input.ts';
 export * as nlu from './nlu/index.ts';

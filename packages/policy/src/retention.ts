@@ -1,4 +1,5 @@
-// Which checkpoints of a run may be deleted: all but the newest few and those that somebody still needs.
+// What may be deleted: checkpoints of a run and versions of a kind, all but the newest few and those that somebody still
+// needs; and the bytes that no version is made of any more.
 import { invariant } from '@jarvis/contracts';
 
 export interface StoredCheckpoint {
@@ -23,4 +24,34 @@ export function expendableCheckpoints(
     .filter((checkpoint) => !checkpoint.inUse)
     .map((checkpoint) => checkpoint.path)
     .reverse();
+}
+
+export interface StoredVersions {
+  /** Of one kind, by number, highest first. */
+  readonly versions: readonly string[];
+  /** What everybody is served, and what a rollback goes to. */
+  readonly champion: string | null;
+  readonly rollbackTarget: string | null;
+  /** Candidates and stable versions of the deployments that have not ended. */
+  readonly deploying: readonly string[];
+  /** What people's aliases point to. */
+  readonly aliased: readonly string[];
+}
+
+/** Versions that may be retired, oldest first: not needed by anybody, and not among the `kept` highest. */
+export function expendableVersions(
+  { versions, champion, rollbackTarget, deploying, aliased }: StoredVersions,
+  { kept }: { readonly kept: number },
+): string[] {
+  invariant(Number.isInteger(kept) && kept >= 1, 'at least the newest version is kept');
+  const needed = new Set([champion, rollbackTarget, ...deploying, ...aliased]);
+  return versions
+    .slice(kept)
+    .filter((version) => !needed.has(version))
+    .reverse();
+}
+
+/** Blobs that may go: of those that may be loose, the ones that no version that is kept names. */
+export function expendableBlobs(loose: readonly string[], named: ReadonlySet<string>): string[] {
+  return loose.filter((sha256) => !named.has(sha256));
 }

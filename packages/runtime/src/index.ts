@@ -3,6 +3,7 @@ export * from './clock.ts';
 export * from './config.ts';
 export * from './download.ts';
 export * from './file-audit.ts';
+export * from './flat-tar.ts';
 export type * from './http-server.ts';
 export * from './http-shell.ts';
 export { type HeldLock, holdLock, type HoldLockOptions, type Release } from './locks/hold-lock.ts';

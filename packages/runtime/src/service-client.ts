@@ -63,6 +63,7 @@ export interface ServiceClient {
   readonly name: string;
   readonly baseUrl: string;
   get<T>(path: string, schema: z.ZodType<T>, options?: CallOptions): Promise<T>;
+  /** As JSON; a Buffer goes as it is, with the content type that the options name. */
   post<T>(path: string, body: unknown, schema: z.ZodType<T>, options?: CallOptions): Promise<T>;
   delete<T>(path: string, schema: z.ZodType<T>, options?: CallOptions): Promise<T>;
   /** The body of a GET as bytes. */
@@ -177,7 +178,8 @@ class HttpServiceClient implements ServiceClient {
   async #exchange(method: Method, path: string, body: unknown, how: CallOptions): Promise<Answer> {
     const { clock, token, timeoutMs } = this.#options;
     const headers: Record<string, string> = { ...how.headers, accept: 'application/json' };
-    if (body !== undefined) headers['content-type'] = 'application/json';
+    const raw = Buffer.isBuffer(body);
+    if (body !== undefined && !raw) headers['content-type'] = 'application/json';
     if (token !== null) headers['authorization'] = `Bearer ${token}`;
     const from = clock.monotonic();
     const timeLimit = AbortSignal.timeout(how.timeoutMs ?? timeoutMs);
@@ -187,7 +189,7 @@ class HttpServiceClient implements ServiceClient {
         headers,
         dispatcher: this.#agent,
         signal: how.signal === undefined ? timeLimit : AbortSignal.any([timeLimit, how.signal]),
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(body === undefined ? {} : { body: raw ? body : JSON.stringify(body) }),
       });
       const bytes = Buffer.from(await response.body.arrayBuffer());
       this.#note(response.statusCode >= 400 ? 'refused' : 'answered', from);

@@ -6,8 +6,7 @@ import {
   SERVED_VERSION_LIFECYCLE,
   type ServedVersionState,
 } from '@jarvis/contracts';
-import type { LoadedModel, Prediction } from '@jarvis/model-kinds';
-import { sampleInput } from './sample-input.ts';
+import { type LoadedModel, type Prediction, sampleInput } from '@jarvis/model-kinds';
 
 /** The first predictions of a session pay for its lazy set-up; from the third on they cost the same. */
 const WARM_PREDICTIONS = 3;

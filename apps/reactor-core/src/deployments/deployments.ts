@@ -11,6 +11,7 @@ import {
 import { decideRollout, observe, planSteps, startJudge } from '@jarvis/policy';
 import { type Clock, isoNow, type Logger, type Random } from '@jarvis/runtime';
 import type { Database, Transaction } from '@jarvis/store';
+import { findNamed } from '../store/aliases.ts';
 import {
   type DeploymentRow,
   findActiveRollout,
@@ -34,13 +35,16 @@ import { forgetEvidence, noteErrorSession, noteEvidence } from '../store/evidenc
 import {
   championBefore,
   championOf,
-  findVersion,
   insertPromotion,
   revertPromotionsTo,
   wasPromoted,
 } from '../store/versions.ts';
+import { mustFindVersion } from '../registry/named-version.ts';
 import type { Through } from './gates.ts';
 import type { Routing } from './routing.ts';
+
+/** No version, and so none that was ever promoted. */
+const UNKNOWN = '';
 
 export interface DeploymentsOptions {
   readonly db: Database;
@@ -71,13 +75,8 @@ export class Deployments {
   async deploy(request: DeployRequest): Promise<DeploymentRow> {
     const { db, onChange } = this.#options;
     const id = await db.transaction('reactor.deployment.insert', async (tx) => {
-      if ((await findVersion(tx, request.model_type, request.model_version)) === undefined) {
-        throw new CodedError(
-          'not_found',
-          `there is no ${request.model_type} version ${request.model_version}`,
-        );
-      }
-      return this.#insert(tx, request);
+      const version = await mustFindVersion(tx, request.model_type, request.model_version);
+      return this.#insert(tx, { ...request, model_version: version.version });
     });
     onChange();
     return this.#mustFind(db, id);
@@ -266,11 +265,14 @@ export class Deployments {
   async rollBack(modelType: ModelType, previous?: string): Promise<string> {
     const { db, clock, routing } = this.#options;
     return db.transaction('reactor.deployment.roll_back', async (tx) => {
+      // Before the rollout ends: with it `candidate` points to nothing.
+      const asked =
+        previous === undefined ? null : ((await findNamed(tx, modelType, previous))?.version ?? UNKNOWN);
       const rollout = await findActiveRollout(tx, modelType);
       if (rollout !== undefined) await this.#end(tx, rollout, 'rolled_back', 'rolled back by hand');
       const champion = await championOf(tx, modelType);
-      const target = previous ?? (rollout === undefined ? await championBefore(tx, modelType) : champion);
-      if (target === null || (previous !== undefined && !(await wasPromoted(tx, modelType, previous)))) {
+      const target = asked ?? (rollout === undefined ? await championBefore(tx, modelType) : champion);
+      if (target === null || (asked !== null && !(await wasPromoted(tx, modelType, asked)))) {
         throw new CodedError(
           'nothing_to_roll_back_to',
           `no earlier ${modelType} version was ever served to everybody`,

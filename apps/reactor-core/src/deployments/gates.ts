@@ -18,6 +18,7 @@ import { championOf, findVersion, type VersionRow } from '../store/versions.ts';
 import { type GateResult, runGate, scoringProblem } from './gate.ts';
 
 const NOTHING_TO_COMPARE = 'the first version of its kind: there is nothing to compare it with';
+const IMPORTED = 'an imported model brings no held-out rows: the guards alone judge it';
 
 export interface Through {
   readonly row: DeploymentRow;
@@ -84,7 +85,11 @@ export class Gates {
     if (candidate === undefined || champion === undefined || candidate.job_id === null)
       return db.transaction('reactor.deployment.begin', async (tx) => {
         if ((await championOf(tx, row.model_type)) === championName)
-          await begin(tx, { row, champion, reason: NOTHING_TO_COMPARE });
+          await begin(tx, {
+            row,
+            champion,
+            reason: champion === undefined ? NOTHING_TO_COMPARE : IMPORTED,
+          });
       });
     const result = await this.#score({ row, candidate, champion, jobId: candidate.job_id });
     if (result === null) return;

@@ -1,33 +1,38 @@
 // HTTP of the registry: kinds, versions, and artifacts by digest.
-import { createReadStream } from 'node:fs';
 import {
   CodedError,
+  lineageSchema,
+  type ModelAlias,
   modelsSchema,
   modelTypeSchema,
   type ModelVersion,
   modelVersionSchema,
   modelVersionsSchema,
   sha256Schema,
-  versionSchema,
+  versionNameSchema,
 } from '@jarvis/contracts';
-import type { HttpServer } from '@jarvis/runtime';
+import type { Clock, HttpServer } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { z } from 'zod';
+import { listAliases } from '../store/aliases.ts';
 import { findActiveRollout } from '../store/deployments.ts';
-import {
-  championOf,
-  countVersions,
-  findVersion,
-  listVersions,
-  manifestOf,
-  type VersionRow,
-} from '../store/versions.ts';
+import { championOf, countVersions, listVersions, manifestOf, type VersionRow } from '../store/versions.ts';
+import { addAliasRoutes } from './aliases.ts';
 import type { Blobs } from './blobs.ts';
+import { lineageOf } from './lineage.ts';
+import { mustFindVersion } from './named-version.ts';
 
 const TAGS = ['registry'];
+const namedVersionSchema = z.object({ kind: modelTypeSchema, version: versionNameSchema });
 const ONE_YEAR_SECONDS = 31_536_000;
 
-export function addRegistryRoutes(server: HttpServer, db: Database, blobs: Blobs): void {
+export interface RegistryRoutesOptions {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly blobs: Blobs;
+}
+
+export function addRegistryRoutes(server: HttpServer, { db, clock, blobs }: RegistryRoutesOptions): void {
   server.get(
     '/api/models',
     {
@@ -46,8 +51,9 @@ export function addRegistryRoutes(server: HttpServer, db: Database, blobs: Blobs
       },
     },
     async (req) => {
-      const rows = await listVersions(db, req.params.kind);
-      return { versions: await Promise.all(rows.map((row) => viewOf(db, row))) };
+      const { kind } = req.params;
+      const [rows, aliases] = await Promise.all([listVersions(db, kind), listAliases(db, kind)]);
+      return { versions: rows.map((row) => viewOf(row, aliases)) };
     },
   );
   server.get(
@@ -55,13 +61,30 @@ export function addRegistryRoutes(server: HttpServer, db: Database, blobs: Blobs
     {
       schema: {
         tags: TAGS,
-        summary: 'One version',
-        params: z.object({ kind: modelTypeSchema, version: versionSchema }),
+        summary: 'One version, by its number or an alias',
+        params: namedVersionSchema,
         response: { 200: modelVersionSchema },
       },
     },
-    async (req) => viewOf(db, await mustFindVersion(db, req.params.kind, req.params.version)),
+    async (req) => {
+      const { kind, version } = req.params;
+      const row = await mustFindVersion(db, kind, version);
+      return viewOf(row, await listAliases(db, kind));
+    },
   );
+  server.get(
+    '/api/models/:kind/versions/:version/lineage',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'Where a version comes from and what became of it; also of one that was retired',
+        params: namedVersionSchema,
+        response: { 200: lineageSchema },
+      },
+    },
+    (req) => lineageOf(db, req.params),
+  );
+  addAliasRoutes(server, { db, clock });
   addArtifactRoute(server, blobs);
 }
 
@@ -77,22 +100,17 @@ function addArtifactRoute(server: HttpServer, blobs: Blobs): void {
     },
     async (req, reply) => {
       const { sha256 } = req.params;
-      const bytes = await blobs.bytes(sha256);
-      if (bytes === null) throw new CodedError('not_found', `there is no artifact ${sha256}`);
+      const file = await blobs.open(sha256);
+      if (file === null) throw new CodedError('not_found', `there is no artifact ${sha256}`);
+      const { size: bytes } = await file.stat();
       return reply
         .header('cache-control', `public, max-age=${ONE_YEAR_SECONDS}, immutable`)
         .header('etag', `"${sha256}"`)
         .header('content-length', bytes)
         .type('application/octet-stream')
-        .send(createReadStream(blobs.path(sha256)));
+        .send(file.createReadStream());
     },
   );
-}
-
-export async function mustFindVersion(db: Database, kind: string, version: string): Promise<VersionRow> {
-  const row = await findVersion(db, kind, version);
-  if (row === undefined) throw new CodedError('not_found', `there is no version ${version} of ${kind}`);
-  return row;
 }
 
 async function readModels(db: Database): Promise<z.infer<typeof modelsSchema>> {
@@ -104,17 +122,13 @@ async function readModels(db: Database): Promise<z.infer<typeof modelsSchema>> {
   return { models };
 }
 
-async function viewOf(db: Database, row: VersionRow): Promise<ModelVersion> {
+function viewOf(row: VersionRow, aliases: readonly ModelAlias[]): ModelVersion {
   const manifest = manifestOf(row);
-  const aliases: ModelVersion['aliases'] = [];
-  if ((await championOf(db, row.model_type)) === row.version) aliases.push('champion');
-  if ((await findActiveRollout(db, row.model_type))?.model_version === row.version)
-    aliases.push('challenger');
   return {
     model_type: row.model_type,
     version: row.version,
     digest: row.digest,
-    aliases,
+    aliases: aliases.flatMap(({ alias, version }) => (version === row.version ? [alias] : [])),
     metrics: manifest.metrics,
     files: manifest.files,
     job_id: row.job_id,

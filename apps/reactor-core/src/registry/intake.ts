@@ -3,21 +3,27 @@ import { createHash } from 'node:crypto';
 import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  MANIFEST_BYTES_MAX,
   MODEL_MANIFEST_FILE,
   type ModelManifest,
   modelManifestSchema,
   SMALL_ARTIFACT_BYTES_MAX,
 } from '@jarvis/contracts';
+import type { Database } from '@jarvis/store';
+import { noteLoose } from '../store/retention.ts';
 import { BlobMismatch, type Blobs } from './blobs.ts';
-
-/** Labels and the encoding's settings; what is large belongs into a file of its own. */
-const MANIFEST_BYTES_MAX = 4 * 1024 * 1024;
 
 export interface Artifact {
   /** SHA-256 of model.json: the version's address. */
   readonly digest: string;
   readonly manifest: ModelManifest;
   readonly manifestText: string;
+}
+
+/** Where it is stored. */
+export interface Intake {
+  readonly db: Database;
+  readonly blobs: Blobs;
 }
 
 export type IntakeResult =
@@ -34,28 +40,57 @@ export interface ArtifactOrigin {
 export async function takeArtifact(
   folder: string,
   origin: ArtifactOrigin,
-  blobs: Blobs,
+  { db, blobs }: Intake,
 ): Promise<IntakeResult> {
-  const path = join(folder, MODEL_MANIFEST_FILE);
-  const read = await readManifest(path, origin);
+  const read = await readArtifact(folder);
   if (!read.ok) return read;
-  const { manifest } = read.artifact;
-  const problem = await checkFiles(folder, manifest);
-  if (problem !== null) return { ok: false, problem };
+  const problem = originProblem(folder, read.artifact.manifest, origin);
+  return problem === null ? storeArtifact(folder, read.artifact, { db, blobs }) : { ok: false, problem };
+}
+
+/** Reads what lies in a folder, without storing it: the manifest, and whether the files are there with their sizes. */
+export async function readArtifact(folder: string): Promise<IntakeResult> {
+  const read = await readManifest(join(folder, MODEL_MANIFEST_FILE));
+  if (!read.ok) return read;
+  const problem = await checkFiles(folder, read.artifact.manifest);
+  return problem === null ? read : { ok: false, problem };
+}
+
+/** Only while blobs are `using` them. That they may be loose is noted first: after a crash they are found by that. */
+export async function storeArtifact(
+  folder: string,
+  artifact: Artifact,
+  { db, blobs }: Intake,
+): Promise<IntakeResult> {
+  const { manifest, digest, manifestText } = artifact;
+  const files = Object.entries(manifest.files);
+  const sha256s = [digest, ...files.map(([, { sha256 }]) => sha256)];
+  await db.transaction('reactor.blob.note', (tx) => noteLoose(tx, sha256s));
   try {
-    for (const [name, want] of Object.entries(manifest.files)) await blobs.take(join(folder, name), want);
-    const bytes = Buffer.byteLength(read.artifact.manifestText);
-    await blobs.take(path, { bytes, sha256: read.artifact.digest });
+    for (const [name, want] of files) await blobs.take(join(folder, name), want);
+    const bytes = Buffer.byteLength(manifestText);
+    await blobs.take(join(folder, MODEL_MANIFEST_FILE), { bytes, sha256: digest });
   } catch (error) {
     if (error instanceof BlobMismatch) return { ok: false, problem: error.message };
     throw error;
   }
-  return read;
+  return { ok: true, artifact };
 }
 
-async function readManifest(path: string, origin: ArtifactOrigin): Promise<IntakeResult> {
+function originProblem(folder: string, manifest: ModelManifest, origin: ArtifactOrigin): string | null {
+  const { kind, lineage } = manifest;
+  if (
+    kind === origin.modelType &&
+    lineage.job_id === origin.jobId &&
+    lineage.dataset_sha256 === origin.datasetSha256
+  )
+    return null;
+  return `${join(folder, MODEL_MANIFEST_FILE)} speaks of a ${kind} of job ${lineage.job_id}, or of other data than this run's`;
+}
+
+async function readManifest(path: string): Promise<IntakeResult> {
   const size = await fileBytes(path);
-  if (size === null) return { ok: false, problem: `the trainer left no ${path}` };
+  if (size === null) return { ok: false, problem: `there is no ${path}` };
   if (size > MANIFEST_BYTES_MAX)
     return { ok: false, problem: `${path} has ${size} bytes, at most ${MANIFEST_BYTES_MAX} are read` };
   const bytes = await readFile(path);
@@ -71,16 +106,6 @@ async function readManifest(path: string, origin: ArtifactOrigin): Promise<Intak
     return {
       ok: false,
       problem: `${path} is no model manifest: ${parsed.error.issues[0]?.path.join('.')}: ${parsed.error.issues[0]?.message}`,
-    };
-  const { kind, lineage } = parsed.data;
-  if (
-    kind !== origin.modelType ||
-    lineage.job_id !== origin.jobId ||
-    lineage.dataset_sha256 !== origin.datasetSha256
-  )
-    return {
-      ok: false,
-      problem: `${path} speaks of a ${kind} of job ${lineage.job_id}, or of other data than this run's`,
     };
   const digest = createHash('sha256').update(bytes).digest('hex');
   return { ok: true, artifact: { digest, manifest: parsed.data, manifestText } };

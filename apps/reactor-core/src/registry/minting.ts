@@ -2,12 +2,13 @@
 import type { ModelType } from '@jarvis/contracts';
 import { describeChange, nextVersion } from '@jarvis/policy';
 import type { Transaction } from '@jarvis/store';
-import { findLatestVersion, findVersion, insertVersion, manifestOf } from '../store/versions.ts';
+import { findEverVersion, findLatestVersion, insertVersion, manifestOf } from '../store/versions.ts';
 import type { Artifact } from './intake.ts';
 
 export interface Minting {
   readonly modelType: ModelType;
-  readonly jobId: string;
+  /** Null when it was imported. */
+  readonly jobId: string | null;
   readonly parentVersion: string | null;
   readonly artifact: Artifact;
   readonly at: string;
@@ -17,7 +18,7 @@ export interface Minting {
 export async function mintVersion(tx: Transaction, minting: Minting): Promise<string> {
   const { modelType, parentVersion, artifact, jobId, at } = minting;
   const latest = await findLatestVersion(tx, modelType);
-  const parent = parentVersion === null ? latest : await findVersion(tx, modelType, parentVersion);
+  const parent = parentVersion === null ? latest : await findEverVersion(tx, modelType, parentVersion);
   const change = parent === undefined ? 'data' : describeChange(manifestOf(parent), artifact.manifest);
   const version = nextVersion(latest?.version ?? null, change);
   await insertVersion(tx, {

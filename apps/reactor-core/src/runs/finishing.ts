@@ -47,17 +47,23 @@ export class Finishing {
     const end = decideRunEnd(run, exit, memory.outOfMemory);
     if (end.state !== 'completed')
       return db.transaction('reactor.run.end', (tx) => this.#store(tx, run, end));
+    return this.#options.blobs.using(() => this.#take(run, job, end.metrics));
+  }
+
+  /** Nothing of the artifact is removed from when its first file is stored until its version names it. */
+  async #take(run: RunRow, job: JobRow, metrics: Record<string, number>): Promise<void> {
+    const { db, blobs, folder } = this.#options;
     const taken = await takeArtifact(
-      this.#options.folder.attempt(key).artifact,
+      folder.attempt(run).artifact,
       { jobId: job.job_id, modelType: job.model_type, datasetSha256: job.dataset_sha256 },
-      this.#options.blobs,
+      { db, blobs },
     );
     return db.transaction('reactor.run.complete', async (tx) => {
-      const asked = (await findRun(tx, key))?.stop_asked;
+      const asked = (await findRun(tx, run))?.stop_asked;
       if (asked === 'cancel') return this.#store(tx, run, { state: 'cancelled' });
       if (!taken.ok)
         return this.#store(tx, run, { state: 'failed', code: 'artifact_invalid', error: taken.problem });
-      return this.#complete(tx, { run, job, artifact: taken.artifact, metrics: end.metrics });
+      return this.#complete(tx, { run, job, artifact: taken.artifact, metrics });
     });
   }
 

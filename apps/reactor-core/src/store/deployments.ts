@@ -141,6 +141,17 @@ export function listDeployments(db: Reader, limit: number): Promise<DeploymentRo
   return db.all<DeploymentRow>(sql`SELECT * FROM deployments ORDER BY created_at DESC LIMIT ${limit}`);
 }
 
+/** Newest first. */
+export function listDeploymentsOf(
+  db: Reader,
+  of: { modelType: string; version: string },
+  limit: number,
+): Promise<DeploymentRow[]> {
+  return db.all<DeploymentRow>(sql`
+    SELECT * FROM deployments WHERE model_type = ${of.modelType} AND model_version = ${of.version}
+    ORDER BY created_at DESC LIMIT ${limit}`);
+}
+
 /** False when the lifecycle does not allow it from where the deployment is now. */
 export async function moveDeployment(
   tx: Transaction,

@@ -33,7 +33,7 @@ export type StoredFacts = Omit<ReactorFacts, 'slotsAllowed' | 'files' | 'notes'>
 
 export async function readStoredFacts(tx: Transaction): Promise<StoredFacts> {
   const runs = await listLiveRuns(tx);
-  const promoted = await listPromoted(tx);
+  const promoted = promotedThatStay(await listPromoted(tx));
   const matter = namesThatMatter(promoted);
   const versions = await listNewestVersions(tx, VERSIONS_CHECKED_MAX);
   return {
@@ -44,6 +44,14 @@ export async function readStoredFacts(tx: Transaction): Promise<StoredFacts> {
     promoted,
     deployments: await readDeployments(tx),
   };
+}
+
+/** Without what was retired since, which only what is served may never be: a champion without its files counts as unknown. */
+function promotedThatStay(all: Awaited<ReturnType<typeof listPromoted>>): ReactorFacts['promoted'] {
+  const champions = new Set([...Map.groupBy(all, ({ kind }) => kind).values()].map(([first]) => first));
+  return all
+    .filter((one) => champions.has(one) || !one.isRetired)
+    .map(({ kind, version, isKnown, isRetired }) => ({ kind, version, isKnown: isKnown && !isRetired }));
 }
 
 /** Of each kind the champion, and what a rollback goes to. */

@@ -86,4 +86,18 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE runs ADD COLUMN peak_ram_bytes BIGINT;
       CREATE INDEX runs_with_a_memory_group ON runs (job_id, attempt) WHERE memory_group IS NOT NULL;`,
   },
+  {
+    id: 7,
+    name: 'aliases, retired versions and the blobs that nothing may name any more',
+    sql: `
+      ALTER TABLE versions ADD COLUMN retired_at TEXT;
+      CREATE INDEX versions_of_a_digest ON versions (model_type, digest);
+      CREATE INDEX deployments_of_a_version ON deployments (model_type, model_version);
+      CREATE TABLE aliases (
+        model_type TEXT NOT NULL, alias TEXT NOT NULL, version TEXT NOT NULL, set_at TEXT NOT NULL,
+        PRIMARY KEY (model_type, alias),
+        FOREIGN KEY (model_type, version) REFERENCES versions (model_type, version)
+      );
+      CREATE TABLE loose_blobs (sha256 TEXT PRIMARY KEY);`,
+  },
 ];

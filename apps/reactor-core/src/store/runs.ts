@@ -90,6 +90,13 @@ export function findRunOfToken(
   );
 }
 
+export async function countAttempts(db: Reader, jobId: string): Promise<number> {
+  const row = await db.get<{ count: number | string }>(
+    sql`SELECT count(*) AS count FROM runs WHERE job_id = ${jobId}`,
+  );
+  return Number(row?.count ?? 0);
+}
+
 export function listLiveRuns(db: Reader): Promise<RunRow[]> {
   return db.all<RunRow>(
     sql`SELECT * FROM runs WHERE state IN ('accepted', 'running') ORDER BY created_at, job_id`,

@@ -1,6 +1,6 @@
-// What a fresh model is warmed with: one plain input of its kind.
+// What a fresh model is warmed with, and a foreign one is tried with: one plain input of its kind.
 import type { ModelType } from '@jarvis/contracts';
-import { ArtifactError } from '@jarvis/model-kinds';
+import { ArtifactError } from './artifact.ts';
 
 const SAMPLES: Readonly<Partial<Record<ModelType, Record<string, unknown>>>> = {
   nlu: { text: 'turn the light on in the kitchen at half past seven' },
