@@ -231,6 +231,7 @@ function beforeTheAnswer(db: Database, when: { act: (() => void) | null }): Data
     all: (query) => db.all(query),
     get: (query) => db.get(query),
     close: () => db.close(),
+    refreshStatistics: (table) => db.refreshStatistics(table),
     onReconnected: (listener) => db.onReconnected(listener),
     transaction: async (step, work) => {
       const result = await db.transaction(step, work);

@@ -162,7 +162,7 @@ test('folders elsewhere and links are refused', async (t) => {
   await mkdir(folder);
   for (const name of await readdir(outside)) await symlink(join(outside, name), join(folder, name));
   const { detail } = await reactor.problem('artifact_refused', ['POST', IMPORT, { folder }]);
-  assert.match(detail, /there is no .*model\.json/);
+  assert.match(detail, /no .*model\.json is there/);
   await reactor.problem('invalid_request', ['POST', IMPORT, { path: folder }]);
 });
 

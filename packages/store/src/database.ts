@@ -35,6 +35,11 @@ export interface Database extends Reader {
    * not, and what is repeated has to be guarded.
    */
   transaction<T>(step: Step, work: (tx: Transaction) => Promise<T>): Promise<T>;
+  /**
+   * Lets the planner see how full a table is by now, where it goes by statistics: one that has just grown from nothing is
+   * else read as if it had a handful of rows, in quadratic time.
+   */
+  refreshStatistics(table: string): Promise<void>;
   /** Called whenever the store is there again after it was away: commits may have been stored that nobody was told of. */
   onReconnected(listener: () => void): void;
   close(): Promise<void>;

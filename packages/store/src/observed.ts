@@ -17,6 +17,7 @@ export function observed(
   return {
     all: (query) => db.all(query),
     get: (query) => db.get(query),
+    refreshStatistics: (table) => db.refreshStatistics(table),
     onReconnected: (listener) => db.onReconnected(listener),
     close: () => db.close(),
     async transaction(step, work) {

@@ -1,7 +1,7 @@
 // Postgres driver: one session that writes, which is the schema's only writer, and a small pool that reads committed data.
 import { failpoint } from '@jarvis/failpoints';
 import { type Client, Pool, type QueryConfig } from 'pg';
-import type { Database, Row, Sql, Step, Transaction } from './database.ts';
+import { type Database, raw, type Row, type Sql, sql, type Step, type Transaction } from './database.ts';
 import { awayError, breaksConnection, outcomeUnknown, translatePostgres } from './postgres-errors.ts';
 import { prepareSession, sessionConfig } from './postgres-session.ts';
 import { type PostgresOptions, PostgresWriter } from './postgres-writer.ts';
@@ -127,6 +127,10 @@ class PostgresDatabase implements Database {
     const name = known ?? `s${this.#names.size}`;
     this.#names.set(text, name);
     return { ...config, name };
+  }
+
+  async refreshStatistics(table: string): Promise<void> {
+    await this.#read(sql`ANALYZE ${raw(table)}`);
   }
 
   onReconnected(listener: () => void): void {

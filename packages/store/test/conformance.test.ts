@@ -39,6 +39,14 @@ const idsOf = async (db: Database): Promise<number[]> =>
 const insert = (db: Database, id: number): Promise<number> =>
   db.transaction('test.step', (tx) => tx.run(sql`INSERT INTO t (id) VALUES (${id})`));
 
+conformOpen('a table is read as before once its statistics are new', async (db) => {
+  await db.transaction('test.step', async (tx) => {
+    for (let id = 1; id <= 50; id++) await tx.run(sql`INSERT INTO t (id) VALUES (${id})`);
+  });
+  await db.refreshStatistics('t');
+  assert.equal((await idsOf(db)).length, 50);
+});
+
 conformOpen('a throw rolls everything back and runs nothing that waits for the commit', async (db) => {
   let committed = false;
   const failing = db.transaction('test.step', async (tx) => {

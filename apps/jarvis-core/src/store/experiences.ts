@@ -154,6 +154,7 @@ export async function measureTrainable(db: Database, modelType: ModelType): Prom
   const last = await db.get<{ learned: number | string }>(sql`
     SELECT COALESCE(MAX(data_through), 0) AS learned FROM jobs WHERE model_type = ${modelType} AND state = 'completed'`);
   const learned = Number(last?.learned ?? 0);
+  await db.refreshStatistics('experiences');
   const row = await db.get<Record<'through' | 'labelled' | 'fresh' | 'seeds', number | string | null>>(sql`
     SELECT MAX(seq) AS through, SUM(CASE WHEN source <> 'seed' THEN 1 ELSE 0 END) AS labelled,
       SUM(CASE WHEN source <> 'seed' THEN ${freshness(learned)} ELSE 0 END) AS fresh,

@@ -90,7 +90,7 @@ function originProblem(folder: string, manifest: ModelManifest, origin: Artifact
 
 async function readManifest(path: string): Promise<IntakeResult> {
   const size = await fileBytes(path);
-  if (size === null) return { ok: false, problem: `there is no ${path}` };
+  if (size === null) return { ok: false, problem: `no ${path} is there` };
   if (size > MANIFEST_BYTES_MAX)
     return { ok: false, problem: `${path} has ${size} bytes, at most ${MANIFEST_BYTES_MAX} are read` };
   const bytes = await readFile(path);
