@@ -1,6 +1,6 @@
 // `jarvis models list | show | export | import`: versions in the registry of Reactor Core, and models that come and go.
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -26,6 +26,7 @@ import {
   syncFolder,
   tarBytesMax,
   unpackFlatTar,
+  writeDurably,
 } from '@jarvis/runtime';
 import { CommandError } from './exit.ts';
 import { withService } from './services.ts';
@@ -128,16 +129,6 @@ export async function exportModel(world: World, named: NamedVersion, target: str
     await rm(partial, { recursive: true, force: true });
   }
   world.stdout.write(`${named.kind} ${named.version} is in ${target}\n`);
-}
-
-async function writeDurably(path: string, bytes: Buffer): Promise<void> {
-  const file = await open(path, 'wx');
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 export async function importModel(

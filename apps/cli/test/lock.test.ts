@@ -1,49 +1,12 @@
 // `jarvis lock` around real commands, beside a real JARVIS Core.
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { exited, until } from '@jarvis/testkit';
-import { type Fixture, fixture } from './fixture.ts';
-
-const CORE = fileURLToPath(new URL('../../jarvis-core/src/main.ts', import.meta.url));
-
-interface Core {
-  readonly url: string;
-  kill(): Promise<void>;
-}
-
-/** JARVIS Core alone, at the port that the fixture's commands look for it. */
-async function startCore(t: TestContext, f: Fixture): Promise<Core> {
-  const child: ChildProcess = spawn(process.execPath, [CORE], {
-    cwd: f.folder,
-    stdio: 'ignore',
-    env: {
-      JARVIS_HOME: f.home,
-      JARVIS_PORT: String(f.ports[0]),
-      REACTOR_CORE_ENABLED: 'false',
-      JARVIS_PRIME_ENABLED: 'false',
-      TRAINING_BASELINE_ENABLED: 'false',
-      TRAINING_AUTO_TRIGGER_ENABLED: 'false',
-    },
-  });
-  const kill = async (): Promise<void> => {
-    child.kill('SIGKILL');
-    await exited(child);
-  };
-  t.after(kill);
-  const url = `http://127.0.0.1:${f.ports[0]}`;
-  await until('JARVIS Core to answer', () =>
-    fetch(`${url}/health`).then(
-      (answer) => answer.ok,
-      () => false,
-    ),
-  );
-  return { url, kill };
-}
+import { test } from 'node:test';
+import { until } from '@jarvis/testkit';
+import { type Core, startCore } from './core.ts';
+import { fixture } from './fixture.ts';
 
 async function stateOf(core: Core, name: string): Promise<string | undefined> {
   const { locks } = (await (await fetch(`${core.url}/api/locks`)).json()) as {

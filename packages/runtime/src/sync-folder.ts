@@ -1,4 +1,4 @@
-// A name is on the disk only when the folder that holds it is.
+// What is on the disk for good: a file's bytes, and a name only when the folder that holds it is flushed.
 import { open } from 'node:fs/promises';
 
 /** Flushes a folder's list of names. Windows can't open folders, and needs no such thing. */
@@ -9,5 +9,16 @@ export async function syncFolder(path: string): Promise<void> {
     await folder.sync();
   } finally {
     await folder.close();
+  }
+}
+
+/** A new file, flushed. Its folder is flushed by whoever gives it its name. */
+export async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }

@@ -4,7 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fixture } from '../fixture.ts';
-import { endOf, startCore } from './core.ts';
+import { startCore } from '../core.ts';
+import { endOf, statsOf } from './stored.ts';
 
 const FILES: Readonly<Record<string, string>> = {
   'nlu.yml': 'version: "3.1"\nnlu:\n- intent: greet\n  examples: |\n    - hey\n    - hello [Anna](name)\n',
@@ -27,7 +28,7 @@ test('each form goes in once, however often it is imported', async (t) => {
   assert.deepEqual([dry.code, dry.stderr], [0, '']);
   assert.match(dry.stdout, /nlu\.yml: rasa-nlu\n.*"text":"hey".*"intent":"greet"/);
   assert.match(dry.stdout, /15 experiences would be sent, nothing left out\. Nothing was sent\.\n$/);
-  assert.equal((await core.stats()).total, 0);
+  assert.equal((await statsOf(core)).total, 0);
 
   const once = await f.run(['experiences', 'import', ...names, '--json']);
   assert.equal(once.code, 0, once.stderr);
@@ -40,7 +41,7 @@ test('each form goes in once, however often it is imported', async (t) => {
     not_mapped: 0,
     by_code: {},
   });
-  const stats = await core.stats();
+  const stats = await statsOf(core);
   assert.deepEqual(
     [stats.total, stats.by_kind['nlu']?.trainable, stats.by_kind['embedding']?.total],
     [15, 14, 1],
@@ -50,5 +51,5 @@ test('each form goes in once, however often it is imported', async (t) => {
   const again = await f.run(['experiences', 'import', ...names.toReversed()]);
   assert.equal(again.code, 0, again.stderr);
   assert.match(again.stdout, /0 experiences stored, 15 there already, nothing left out\.\n$/);
-  assert.equal((await core.stats()).total, 15);
+  assert.equal((await statsOf(core)).total, 15);
 });

@@ -4,7 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fixture } from '../fixture.ts';
-import { startCore } from './core.ts';
+import { startCore } from '../core.ts';
+import { statsOf } from './stored.ts';
 
 test('what is not imported is listed and told by the exit code; what is refused sends nothing', async (t) => {
   const f = await fixture(t);
@@ -34,5 +35,5 @@ test('what is not imported is listed and told by the exit code; what is refused 
     assert.match(refused.stderr, told);
     assert.doesNotMatch(refused.stderr, /\n\s+at /, 'no trace');
   }
-  assert.equal((await core.stats()).total, 2);
+  assert.equal((await statsOf(core)).total, 2);
 });

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { until } from '@jarvis/testkit';
 import { fixture } from '../fixture.ts';
-import { endOf, startCore } from './core.ts';
+import { startCore } from '../core.ts';
+import { endOf, statsOf } from './stored.ts';
 
 const ROWS = 60_000;
 
@@ -22,17 +23,17 @@ test('an import that is stopped, or whose JARVIS Core dies, goes on and stores n
   const command = ['experiences', 'import', 'rows.jsonl'];
 
   const stopped = f.start(command);
-  await until('some to be stored', async () => (await first.stats()).total > 0);
+  await until('some to be stored', async () => (await statsOf(first)).total > 0);
   stopped.child.kill('SIGINT');
   const { code, stderr } = await stopped.ended;
-  const { total } = await first.stats();
+  const { total } = await statsOf(first);
   assert.equal(code, 130, stderr);
   assert.ok(total < ROWS, 'between two batches, not at the end');
   const stored = total.toLocaleString('en-US');
   assert.match(stderr, new RegExp(`Stored so far: ${stored} experiences, up to rows\\.jsonl:${total}\\.`));
 
   const killed = f.start(command);
-  await until('more to be stored', async () => (await first.stats()).total > total);
+  await until('more to be stored', async () => (await statsOf(first)).total > total);
   await first.kill();
   const away = await killed.ended;
   assert.equal(away.code, 69, away.stderr);
@@ -42,7 +43,7 @@ test('an import that is stopped, or whose JARVIS Core dies, goes on and stores n
   const second = await startCore(t, f);
   const rest = await f.run([...command, '--json']);
   assert.equal(rest.code, 0, rest.stderr);
-  assert.equal((await second.stats()).total, ROWS);
+  assert.equal((await statsOf(second)).total, ROWS);
   const { mapped, stored: now, repeated } = endOf(rest);
   assert.deepEqual([mapped, Number(now) + Number(repeated)], [ROWS, ROWS]);
   assert.ok(Number(repeated) > total);

@@ -1,12 +1,12 @@
 // Artifacts on this disk, by digest, so that serving goes on while Reactor Core is away.
 //   fetch model.json, then each file -> verify size and SHA-256 -> fsync in a folder of its own -> rename to <digest>
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MODEL_MANIFEST_FILE, modelManifestSchema, SMALL_ARTIFACT_BYTES_MAX } from '@jarvis/contracts';
 import { durably } from '@jarvis/failpoints';
 import { ArtifactError } from '@jarvis/model-kinds';
-import type { Clock, Random } from '@jarvis/runtime';
+import { type Clock, type Random, writeDurably } from '@jarvis/runtime';
 
 /** Besides what is routed: the last few, for a rollback to find its files here. */
 const UNROUTED_ARTIFACTS_KEPT = 4;
@@ -133,16 +133,6 @@ function parseJson(bytes: Buffer): unknown {
     return JSON.parse(bytes.toString('utf8')) as unknown;
   } catch {
     return undefined;
-  }
-}
-
-async function writeDurably(path: string, bytes: Buffer): Promise<void> {
-  const file = await open(path, 'wx');
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }
 

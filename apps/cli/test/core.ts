@@ -1,19 +1,14 @@
-// A real JARVIS Core for the tests of the import, and the last line that `--json` writes.
+// A real JARVIS Core, without the other two services, for tests of commands that need no more.
 import { spawn } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { exited, until } from '@jarvis/testkit';
-import type { Ended, Fixture } from '../fixture.ts';
+import type { Fixture } from './fixture.ts';
 
-const CORE = fileURLToPath(new URL('../../../jarvis-core/src/main.ts', import.meta.url));
-
-export interface Stats {
-  readonly total: number;
-  readonly by_kind: Readonly<Record<string, { readonly total: number; readonly trainable: number }>>;
-}
+const CORE = fileURLToPath(new URL('../../jarvis-core/src/main.ts', import.meta.url));
 
 export interface Core {
-  stats(): Promise<Stats>;
+  readonly url: string;
   kill(): Promise<void>;
 }
 
@@ -37,17 +32,11 @@ export async function startCore(t: TestContext, f: Fixture): Promise<Core> {
   };
   t.after(kill);
   const url = `http://127.0.0.1:${f.ports[0]}`;
-  const stats = async (): Promise<Stats> =>
-    (await (await fetch(`${url}/api/experiences/stats`)).json()) as Stats;
   await until('JARVIS Core to answer', () =>
-    stats().then(
-      () => true,
+    fetch(`${url}/health`).then(
+      (answer) => answer.ok,
       () => false,
     ),
   );
-  return { stats, kill };
-}
-
-export function endOf({ stdout }: Ended): Record<string, unknown> {
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<string, unknown>;
+  return { url, kill };
 }
