@@ -370,6 +370,12 @@ export const ENVIRONMENT = {
     numeric(0.0001, 0.5),
     { default: 0.05 },
   ),
+  ROLLOUT_SHADOW_SHARE: variable(
+    'rollout',
+    'Part of the requests of a rollout that the other version is asked too, behind the answer: 0 is none, 1 all',
+    numeric(0, 1),
+    { default: 0.5 },
+  ),
   ROLLOUT_CHECK_INTERVAL: variable('rollout', 'Between two looks of the judge', seconds(0.02), {
     default: 1,
     unit: 's',
