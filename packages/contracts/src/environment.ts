@@ -196,7 +196,7 @@ export const ENVIRONMENT = {
   ),
   TRAINING_BREAKER_FAILURES: variable(
     'training',
-    'So many failed jobs in a row hold back the training of their model type',
+    'So many failed jobs in a row, or candidates in a row that were rolled back, hold back the training of their model type',
     whole(1, 100),
     { default: 3 },
   ),
