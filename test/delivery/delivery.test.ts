@@ -1,0 +1,68 @@
+// A sample of the proof of delivery, small enough for every push: each part of it once, on two homes with the whole system.
+// The whole of it: npm run proof:delivery.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { join } from 'node:path';
+import { afterwards, tempFolder } from '@jarvis/testkit';
+import type { Found } from './found.ts';
+import { makeGround } from './ground.ts';
+import { servePair } from './pair.ts';
+import { refuse } from './refused.ts';
+import { shareSessions } from './sticky.ts';
+import { survive } from './survival.ts';
+import { swapUnderLoad } from './swaps.ts';
+
+const LIMIT_MS = 280_000;
+const SWAPS = 10;
+const SESSIONS = 400;
+
+test('versions are delivered, sample', { timeout: LIMIT_MS }, async (t) => {
+  const folder = await tempFolder(t);
+  const say = (line: string): void => t.diagnostic(line);
+  const ground = await makeGround({ folder, served: 2, fresh: 1, say });
+  afterwards(t, () => ground.end());
+  const { first, second, trained, versions, brittle, fresh } = ground;
+  const [stable = '', candidate = ''] = versions;
+  const part = (name: string, run: () => Promise<Found>): Promise<void> =>
+    t.test(name, async (inner) => {
+      const found = await run();
+      for (const [what, figure] of found.rows) inner.diagnostic(`${what}: ${figure}`);
+      assert.deepEqual(found.problems, []);
+    });
+
+  await part('a version of one home is served in another', () => Promise.resolve(ground.moved));
+  await part('deployments and rollbacks under load fail no request, with Reactor Core killed meanwhile', () =>
+    swapUnderLoad({ home: second, folder, versions, swaps: SWAPS, kills: true, compares: false, say }),
+  );
+  await part('sessions keep their version, and are drawn anew for a newer candidate', () =>
+    shareSessions({ home: second, stable, candidate, newer: brittle.second, sessions: SESSIONS, say }),
+  );
+  await part('what cannot be served is refused', () => {
+    const [flipped] = fresh;
+    assert.ok(flipped);
+    return refuse({ home: second, stable, flipped, short: null, brittle: brittle.second, say });
+  });
+  await part('two J-Primes serve the same, and both count', () =>
+    servePair({ home: second, folder: join(folder, 'pair'), stable, candidate, sessions: SESSIONS, say }),
+  );
+  await part('a bad rollout survives kill -9 of everything', () =>
+    survive({
+      home: first,
+      stable: trained[0]?.version ?? '',
+      candidate: brittle.first,
+      isBad: true,
+      killAt: 'step 2',
+      say,
+    }),
+  );
+  await part('a good rollout survives kill -9 of everything', () =>
+    survive({
+      home: first,
+      stable: trained[0]?.version ?? '',
+      candidate: trained[1]?.version ?? '',
+      isBad: false,
+      killAt: 'gating',
+      say,
+    }),
+  );
+});
