@@ -4,7 +4,14 @@ import type { Found } from './found.ts';
 import { type Home, makeHome } from './home.ts';
 import type { Fresh } from './refused.ts';
 import { moveVersions } from './second-home.ts';
-import { type Exported, importVersion, makeBrittle, trainVersions } from './versions.ts';
+import {
+  type Exported,
+  GRAPH_FILE,
+  importVersion,
+  makeBrittle,
+  trainVersions,
+  VOCABULARY_FILE,
+} from './versions.ts';
 
 export interface Ground {
   /** Where the versions were trained, so that each candidate goes through the gate. */
@@ -16,7 +23,7 @@ export interface Ground {
   readonly brittle: { readonly first: string; readonly second: string };
   /** What the versions that were moved are called in the second home. */
   readonly versions: readonly string[];
-  /** In the second home, never fetched by its J-Prime. */
+  /** In the second home, never fetched by its J-Prime; the brittle one is the last. */
   readonly fresh: readonly Fresh[];
   readonly moved: Found;
   end(): Promise<string[]>;
@@ -48,15 +55,19 @@ export async function makeGround({ folder, served, fresh, say }: GroundOptions):
     if (oldest === undefined) throw new Error('nothing was trained');
     const brittle = await makeBrittle(oldest, join(folder, 'brittle'));
     const freshOnes: Fresh[] = [];
-    for (const exported of trained.slice(served))
-      freshOnes.push({ version: (await importVersion(second, exported.folder)).version, exported });
+    for (const { folder: from } of trained.slice(served)) {
+      const { version } = await importVersion(second, from);
+      freshOnes.push({ version, folder: from, file: GRAPH_FILE });
+    }
+    const { version: brittleThere } = await importVersion(second, brittle);
+    freshOnes.push({ version: brittleThere, folder: brittle, file: VOCABULARY_FILE });
     return {
       first,
       second,
       trained,
       brittle: {
         first: (await importVersion(first, brittle)).version,
-        second: (await importVersion(second, brittle)).version,
+        second: brittleThere,
       },
       versions: moved.versions,
       fresh: freshOnes,

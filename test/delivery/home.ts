@@ -1,13 +1,22 @@
 // One home with the whole system in it, as a user runs it (`jarvis up`), and the calls that the proofs of delivery make.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type Deployment, healthSchema, type Route, routesSchema, type ServiceName } from '@jarvis/contracts';
+import {
+  type Deployment,
+  type Health,
+  healthSchema,
+  type Route,
+  routesSchema,
+  type ServiceName,
+} from '@jarvis/contracts';
+import { FAILPOINTS_VARIABLE, markOf } from '@jarvis/failpoints';
 import { until } from '@jarvis/testkit';
-import { makeSystem, type System, untilUp } from '../chaos/system.ts';
+import { getJson, makeSystem, type System, untilUp } from '../chaos/system.ts';
 
 const CLI = fileURLToPath(new URL('../../apps/cli/bin/jarvis.js', import.meta.url));
 const CALL_LIMIT_MS = 30_000;
@@ -37,8 +46,12 @@ export interface Home {
   cli(...args: string[]): Promise<string>;
   /** SIGKILL to the supervisor and everything it has started. */
   killAll(): Promise<void>;
-  /** Starts all of it and waits until all three answer. */
+  /** Starts all of it and waits until all three answer, and J-Prime serves what it knew. */
   up(): Promise<void>;
+  /** The next Reactor Core that is started loses its answer to the first delivery of evidence, which it has taken. */
+  loseReceipt(): Promise<void>;
+  /** Whether that has happened. */
+  receiptWasLost(): boolean;
   /** The environment by which a program finds this home. */
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -46,7 +59,10 @@ export interface Home {
 /** @param models below which folders with models to import lie */
 export async function makeHome(folder: string, models: string): Promise<Home> {
   await mkdir(folder, { recursive: true });
-  const system = await makeSystem(folder, { ...SETTINGS, TRAINING_DATA_DIR: models });
+  const plan = join(folder, 'failpoints.json');
+  await writeFile(plan, '[]');
+  const extra = { ...SETTINGS, TRAINING_DATA_DIR: models, [FAILPOINTS_VARIABLE]: plan };
+  const system = await makeSystem(folder, extra);
   const portOf = (service: ServiceName): string => new URL(system.urls[service]).port;
   const environment = {
     JARVIS_HOME: system.home,
@@ -83,9 +99,21 @@ export async function makeHome(folder: string, models: string): Promise<Home> {
         return left.length === 0;
       });
     },
+    loseReceipt: async () => {
+      await rm(markOf(plan, 0), { force: true });
+      const entry = { action: 'lose_reply', request: 'reactor-core POST /api/evidence' };
+      await writeFile(plan, JSON.stringify([entry]));
+    },
+    receiptWasLost: () => existsSync(markOf(plan, 0)),
     up: async () => {
       system.up();
       await untilUp(system, UP_LIMIT_MS);
+      // What it has served before it loads first.
+      await until(
+        'J-Prime to have loaded what it serves',
+        async () => (await getJson<Health>(`${system.urls['j-prime']}/health`))?.status !== 'starting',
+        UP_LIMIT_MS,
+      );
     },
   };
 }

@@ -61,7 +61,7 @@ async function refused({ second: home, versions, trained, fresh, brittle }: Grou
     await refuse({ home, stable, flipped, short, brittle: brittle.second, say }),
     await refuseCached({
       home,
-      stable: { version: stable, exported },
+      stable: { version: stable, digest: exported.digest },
       startPrime: () => startPrime(cwd, home.environment),
     }),
   ];
@@ -93,6 +93,8 @@ async function survival({ first: home, trained, brittle }: Ground): Promise<Foun
 }
 
 const wanted = values.parts.split(',');
+const unknown = wanted.filter((name) => !PARTS.some((part) => part === name));
+if (unknown.length > 0) throw new Error(`there is no part ${unknown.join()}: --parts is of ${PARTS.join()}`);
 const runs = { swaps, sticky, refused, pair, survival };
 const folder = await mkdtemp(join(tmpdir(), 'jarvis-delivery-'));
 const ground = await makeGround({ folder, served: 3, fresh: 2, say });

@@ -9,15 +9,17 @@ import { until } from '@jarvis/testkit';
 import { makeAsker } from './asking.ts';
 import { type Found, some } from './found.ts';
 import { blobPath, deploy, deploymentOf, type Home, makeStable, untilState } from './home.ts';
-import { type Exported, TEXT, TRIP_WORD } from './versions.ts';
+import { GRAPH_FILE, TEXT, TRIP_WORD } from './versions.ts';
 
-const GRAPH = 'model.onnx';
 const ASKING_AT_ONCE = 4;
 
 /** A version as this home calls it, that its J-Prime has never fetched. */
 export interface Fresh {
   readonly version: string;
-  readonly exported: Exported;
+  /** Where it was imported from. */
+  readonly folder: string;
+  /** One that no other version shares. */
+  readonly file: string;
 }
 
 export interface RefusedOptions {
@@ -44,26 +46,26 @@ export async function refuse(options: RefusedOptions): Promise<Found> {
   };
   const asking = askOn(home, stable);
 
-  const blob = blobPath(home, await graphOf(flipped.exported));
+  const blob = blobPath(home, await digestOf(flipped));
   await flip(blob);
   const damaged = await rollOut(home, flipped.version);
   note(
     'a byte of its blob flipped',
     `${damaged.state}: ${damaged.reason}`,
-    /^rolled_back: .*can't be served: model\.onnx came with SHA-256/,
+    /^rolled_back: .*can't be served: [a-z.]+ came with SHA-256/,
   );
   await atOnce(home, { stable, damaged: flipped.version, note });
   await flip(blob);
   if (short !== null) {
-    await truncate(blobPath(home, await graphOf(short.exported)), 100);
+    await truncate(blobPath(home, await digestOf(short)), 100);
     const cut = await rollOut(home, short.version);
-    note('its blob cut short', `${cut.state}: ${cut.reason}`, /^rolled_back: .*model\.onnx .*100 bytes/);
+    note(
+      'its blob cut short',
+      `${cut.state}: ${cut.reason}`,
+      /^rolled_back: .*can't be served: [a-z.]+ came with 100 bytes/,
+    );
   }
-  note(
-    'sent as a voice model',
-    await importAs(home, flipped.exported.folder, 'voice'),
-    /kind nlu, not voice/,
-  );
+  note('sent as a voice model', await importAs(home, flipped.folder, 'voice'), /kind nlu, not voice/);
   const failing = await failAtRunTime(home, brittle);
   note(
     'one that fails at run time',
@@ -80,7 +82,7 @@ export async function refuse(options: RefusedOptions): Promise<Found> {
 }
 
 async function rollOut(home: Home, version: string): Promise<Deployment> {
-  return untilState(home, await deploy(home, version), 'rolled_back', 'promoted', 'holding');
+  return untilState(home, await deploy(home, version), 'rolled_back', 'promoted');
 }
 
 async function rollOutFurther(home: Home, version: string, stable: string): Promise<string> {
@@ -180,12 +182,12 @@ function askOn(
 /** A byte of J-Prime's own copy is flipped before a start: with Reactor Core there, and with it away. */
 export async function refuseCached(options: {
   home: Home;
-  stable: Fresh;
+  stable: { version: string; digest: string };
   startPrime: () => Promise<{ stop: () => Promise<void> }>;
 }): Promise<Found> {
   const { home, stable } = options;
   await makeStable(home, stable.version);
-  const cached = join(home.system.home, 'j-prime', 'artifacts', stable.exported.digest, GRAPH);
+  const cached = join(home.system.home, 'j-prime', 'artifacts', stable.digest, GRAPH_FILE);
   const good = await readFile(cached);
   const problems: string[] = [];
   await flip(cached);
@@ -235,11 +237,11 @@ async function firstAnswer(home: Home): Promise<string> {
   );
 }
 
-async function graphOf({ folder }: Exported): Promise<string> {
+async function digestOf({ folder, file }: Fresh): Promise<string> {
   const manifest = modelManifestSchema.parse(
     JSON.parse(await readFile(join(folder, MODEL_MANIFEST_FILE), 'utf8')),
   );
-  return manifest.files[GRAPH]?.sha256 ?? '';
+  return manifest.files[file]?.sha256 ?? '';
 }
 
 /** One byte in the middle; done twice it is as before. */

@@ -13,6 +13,8 @@ const CONNECTIONS = 64;
 /** Comparisons with a distribution in one run: the five weights, and those who meet both candidates of two. */
 const COMPARISONS = STEPS.length + 1;
 const READY_LIMIT_MS = 60_000;
+/** So long people ask on once a newer candidate has come. */
+const ASKED_AFTER_MS = 1_000;
 /** Of the rollout that is superseded: 25 %. */
 const SUPERSEDED_AT_STEP = 1;
 
@@ -164,6 +166,7 @@ async function supersede(
   const id = await deploy(home, newer);
   await untilWeight(asker, id, STEPS[0] / 100);
   await home.call('reactor-core', `POST /api/deployments/${id}/pause`);
+  await new Promise((resolve) => setTimeout(resolve, ASKED_AFTER_MS));
   const late = await asking.stop(id, candidate);
   const second = await ask({ asker, names, routed: await candidateOf(home, id), version: newer });
   const { state, reason } = await untilState(home, older, 'superseded');

@@ -20,9 +20,16 @@ import { rowsOf, storedRequests } from './outbox.ts';
 import { TEXT, TRIP_WORD } from './versions.ts';
 
 /** Sent at the step of the kill: heard by the judge before it; then stored by J-Prime, while the judge does not answer. */
-const HEARD = 8;
-const STORED = 5;
-const FAILURES_BEFORE = 2;
+interface Mix {
+  readonly heard: number;
+  readonly failuresHeard: number;
+  readonly stored: number;
+  readonly failuresStored: number;
+}
+const USUAL: Mix = { heard: 8, failuresHeard: 1, stored: 5, failuresStored: 1 };
+/** After 20 requests of the last step it is promoted, so that more of them have to fail. */
+const AT_THE_LAST_STEP: Mix = { heard: 2, failuresHeard: 4, stored: 1, failuresStored: 2 };
+const PEOPLE = 2_000;
 const FAILURES_MAX = 40;
 const LIMIT_MS = 90_000;
 const TRIPPING = `${TEXT} ${TRIP_WORD}`;
@@ -64,16 +71,20 @@ class Rollout {
   readonly sent: Sent = { requests: STEPS.map(() => 0), failures: 0 };
   readonly #home: Home;
   readonly #id: string;
-  readonly #people: readonly string[];
+  /** By step: they meet the candidate from its weight on, and not before. */
+  readonly #people: readonly (readonly string[])[];
   #asked = 0;
 
   constructor(home: Home, id: string, salt: string) {
     this.#home = home;
     this.#id = id;
-    // They meet the candidate from the first weight on.
-    this.#people = Array.from({ length: 2_000 }, (_, n) => `person-${n}`)
-      .filter((name) => sessionUnit(name, salt) < STEPS[0] / 100)
-      .slice(0, 50);
+    const everybody = Array.from({ length: PEOPLE }, (_, n) => `person-${n}`);
+    this.#people = STEPS.map((percent, step) =>
+      everybody.filter((name) => {
+        const unit = 100 * sessionUnit(name, salt);
+        return unit < percent && unit >= (STEPS[step - 1] ?? 0);
+      }),
+    );
   }
 
   get total(): number {
@@ -86,12 +97,9 @@ class Rollout {
     await until(
       `${count} requests at step ${step + 1}`,
       async () => {
-        while ((this.sent.requests[step] ?? 0) < count) {
-          const before = this.sent.requests[step];
-          await this.#one(asker, TEXT);
-          // J-Prime is at another step, or its candidate is not ready.
-          if (this.sent.requests[step] === before) return false;
-        }
+        // J-Prime may be at the step before, or its candidate not ready.
+        while ((this.sent.requests[step] ?? 0) < count)
+          if (!(await this.#one(asker, step, TEXT))) return false;
         return true;
       },
       LIMIT_MS,
@@ -100,7 +108,8 @@ class Rollout {
 
   async fail(times: number): Promise<void> {
     const asker = this.#asker();
-    for (let n = 0; n < times; n += 1) await until('a failure', () => this.#one(asker, TRIPPING), LIMIT_MS);
+    for (let n = 0; n < times; n += 1)
+      await until('a failure', () => this.#one(asker, 0, TRIPPING), LIMIT_MS);
     asker.close();
   }
 
@@ -121,16 +130,17 @@ class Rollout {
     return makeAsker(this.#home.system.urls['j-prime'], 1);
   }
 
-  /** Whether it was the candidate's; one of a failure is answered by the stable version. */
-  async #one(asker: Asker, text: string): Promise<boolean> {
+  /** Whether it was the candidate's; one that it fails is answered by the stable version. */
+  async #one(asker: Asker, band: number, text: string): Promise<boolean> {
+    const people = this.#people[band] ?? [];
     // Always the same person is unlucky: a session's first error counts in the share, so the limit alone is broken.
-    const session = this.#people[text === TRIPPING ? 0 : (this.#asked += 1) % this.#people.length];
+    const session = people[text === TRIPPING ? 0 : (this.#asked += 1) % people.length];
     const { status, body } = await asker.ask(text, session);
     if (status !== 200) throw new Error(`${status} ${JSON.stringify(body)}`);
     if (body.rollout?.deployment_id !== this.#id || body.rollout.weight === 0) return false;
+    if (text !== TRIPPING && body.arm === 'stable') return false;
+    if (text === TRIPPING && body.arm === 'candidate') throw new Error(`${body.version} did not fail`);
     const step = STEPS.findIndex((percent) => percent / 100 === body.rollout?.weight);
-    if (body.arm !== (text === TRIPPING ? 'stable' : 'candidate'))
-      throw new Error(`${session} met ${body.version} as ${body.arm}`);
     this.sent.requests[step] = (this.sent.requests[step] ?? 0) + 1;
     if (text === TRIPPING) this.sent.failures += 1;
     return true;
@@ -174,23 +184,28 @@ async function interrupt(
   rollout: Rollout,
   step: number,
 ): Promise<void> {
-  await rollout.sendUntil(step, HEARD);
-  if (isBad) await rollout.fail(FAILURES_BEFORE - 1);
+  const mix = isBad && step === STEPS.length - 1 ? AT_THE_LAST_STEP : USUAL;
+  await rollout.sendUntil(step, mix.heard);
+  if (isBad) await rollout.fail(mix.failuresHeard);
   await rollout.untilJudged();
   if (killAt === 'holding') await untilState(home, id, 'holding');
   if (killAt === 'paused') await home.call('reactor-core', `POST /api/deployments/${id}/pause`);
   const judged = rollout.total;
   const reactor = (await home.system.pidOf('reactor-core')) ?? Number.NaN;
   process.kill(reactor, 'SIGSTOP');
-  await rollout.sendUntil(step, (rollout.sent.requests[step] ?? 0) + STORED);
-  if (isBad) await rollout.fail(1);
+  await rollout.sendUntil(step, (rollout.sent.requests[step] ?? 0) + mix.stored);
+  if (isBad) await rollout.fail(mix.failuresStored);
   await until(
     'J-Prime to have stored them',
     () => storedRequests(home.system.home, id) === rollout.total - judged,
     LIMIT_MS,
   );
+  await home.loseReceipt();
   await killAndStart(home, id, killAt === 'holding' || killAt === 'paused' ? killAt : null);
   await rollout.untilJudged();
+  // What was stored is taken, its receipt lost, and all of it is sent again.
+  await until('J-Prime to have its receipt', () => storedRequests(home.system.home, id) === 0, LIMIT_MS);
+  if (!home.receiptWasLost()) throw new Error('no receipt was lost');
   if (killAt !== 'paused') return;
   await new Promise((resolve) => setTimeout(resolve, PAUSED_LOOK_MS));
   const { state } = await deploymentOf(home, id);

@@ -21,6 +21,8 @@ const EPOCHS = 20;
 const TRAINED_LIMIT_MS = 120_000;
 const HASH_BYTES = 4;
 
+export const GRAPH_FILE = 'model.onnx';
+export const VOCABULARY_FILE = 'vocabulary.bin';
 /** A text with this word makes a brittle version fail. */
 export const TRIP_WORD = 'zyzzyva';
 export const TEXTS = INTENTS.map((intent) => `${intent.replace('_', ' ')} please`);
@@ -81,9 +83,7 @@ export async function makeBrittle({ folder }: Exported, into: string): Promise<s
   await cp(folder, into, { recursive: true });
   const path = join(into, MODEL_MANIFEST_FILE);
   const manifest = modelManifestSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-  const [name] = Object.keys(manifest.files).filter((file) => file.startsWith('vocabulary'));
-  if (name === undefined) throw new Error(`${folder} has no vocabulary`);
-  const old = await readFile(join(folder, name));
+  const old = await readFile(join(folder, VOCABULARY_FILE));
   const half = old.byteLength / 2;
   const known = new Set(Array.from({ length: half / HASH_BYTES }, (_, i) => old.readInt32LE(i * HASH_BYTES)));
   const hash = nlu.countFeatures(TRIP_WORD).hashes.find((h) => !known.has(h));
@@ -92,11 +92,11 @@ export async function makeBrittle({ folder }: Exported, into: string): Promise<s
   hashes.writeInt32LE(hash);
   idf.writeFloatLE(1);
   const bytes = Buffer.concat([old.subarray(0, half), hashes, old.subarray(half), idf]);
-  await writeFile(join(into, name), bytes);
+  await writeFile(join(into, VOCABULARY_FILE), bytes);
   const brittle = {
     ...manifest,
     encoding: { ...manifest.encoding, features: bytes.byteLength / (2 * HASH_BYTES) },
-    files: { ...manifest.files, [name]: { bytes: bytes.byteLength, sha256: sha256(bytes) } },
+    files: { ...manifest.files, [VOCABULARY_FILE]: { bytes: bytes.byteLength, sha256: sha256(bytes) } },
   };
   await writeFile(path, JSON.stringify(brittle));
   return into;
