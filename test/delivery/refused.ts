@@ -33,19 +33,34 @@ export interface RefusedOptions {
 }
 
 type Row = readonly [string, string];
+type Note = (what: string, told: string, wanted: RegExp) => void;
 
 export async function refuse(options: RefusedOptions): Promise<Found> {
-  const { home, stable, flipped, short, brittle, say } = options;
+  const { home, stable, flipped, brittle, say } = options;
   await makeStable(home, stable);
   const rows: Row[] = [];
   const problems: string[] = [];
-  const note = (what: string, told: string, wanted: RegExp): void => {
+  const note: Note = (what, told, wanted) => {
     rows.push([what, told]);
     say(`${what}: ${told}`);
     if (!wanted.test(told)) problems.push(`${what}: "${told}" does not say ${wanted}`);
   };
-  const asking = askOn(home, stable);
+  const asking = askOn(home);
+  try {
+    await offer(options, note);
+  } finally {
+    await asking.stop([]);
+  }
+  const { asked, strange } = await asking.stop([stable, brittle]);
+  rows.push(['requests meanwhile, all answered by the stable version', String(asked)]);
+  problems.push(...some('answers meanwhile', strange));
+  const mended = await rollOutFurther(home, flipped.version, stable);
+  note('the first one mended, deployed again', mended, new RegExp(`^${flipped.version}$`));
+  return { title: 'What cannot be served is refused', rows, problems };
+}
 
+/** One after the other, what has to be refused. */
+async function offer({ home, stable, flipped, short, brittle }: RefusedOptions, note: Note): Promise<void> {
   const blob = blobPath(home, await digestOf(flipped));
   await flip(blob);
   const damaged = await rollOut(home, flipped.version);
@@ -72,13 +87,6 @@ export async function refuse(options: RefusedOptions): Promise<Found> {
     `${failing.state}: ${failing.reason}`,
     /^rolled_back: .*(failed, over the limit|sessions with an error)/,
   );
-
-  const { asked, strange } = await asking.stop(brittle);
-  rows.push(['requests meanwhile, all answered by the stable version', String(asked)]);
-  problems.push(...some('answers meanwhile', strange));
-  const mended = await rollOutFurther(home, flipped.version, stable);
-  note('the first one mended, deployed again', mended, new RegExp(`^${flipped.version}$`));
-  return { title: 'What cannot be served is refused', rows, problems };
 }
 
 async function rollOut(home: Home, version: string): Promise<Deployment> {
@@ -100,7 +108,7 @@ async function atOnce(
   of: {
     stable: string;
     damaged: string;
-    note: (what: string, told: string, wanted: RegExp) => void;
+    note: Note;
   },
 ): Promise<void> {
   await untilState(home, await deploy(home, of.damaged, 'immediate'), 'promoted');
@@ -150,31 +158,33 @@ async function failAtRunTime(home: Home, brittle: string): Promise<Deployment> {
   }
 }
 
-function askOn(
-  home: Home,
-  stable: string,
-): { stop: (brittle: string) => Promise<{ asked: number; strange: string[] }> } {
+/** People who ask for something harmless the whole time. */
+function askOn(home: Home): {
+  /** @param expected the versions that may have answered: besides the stable one that which fails at some texts only */
+  stop: (expected: readonly string[]) => Promise<{ asked: number; strange: string[] }>;
+} {
   const stopping = new AbortController();
   const asker = makeAsker(home.system.urls['j-prime'], ASKING_AT_ONCE);
-  const versions = new Map<string, number>();
+  const times = new Map<string, number>();
   let asked = 0;
   const worker = async (n: number): Promise<void> => {
     for (let i = 0; !stopping.signal.aborted; i += 1) {
-      const { status, body } = await asker.ask(TEXT, `bystander-${n}-${i}`);
-      const who = status === 200 ? body.version : JSON.stringify(body);
-      versions.set(who, (versions.get(who) ?? 0) + 1);
+      const who = await asker.ask(TEXT, `bystander-${n}-${i}`).then(
+        ({ status, body }) => (status === 200 ? body.version : JSON.stringify(body)),
+        (error: Error) => error.message,
+      );
+      times.set(who, (times.get(who) ?? 0) + 1);
       asked += 1;
     }
   };
   const workers = Array.from({ length: ASKING_AT_ONCE }, (_, n) => worker(n));
   return {
-    stop: async (brittle) => {
+    stop: async (expected) => {
       stopping.abort();
       await Promise.all(workers);
       asker.close();
-      // The one that fails only at some texts answers others, as it should.
-      const strange = [...versions].filter(([who]) => who !== stable && who !== brittle);
-      return { asked, strange: strange.map(([who, times]) => `${times} times ${who}`) };
+      const strange = [...times].filter(([who]) => !expected.includes(who));
+      return { asked, strange: strange.map(([who, count]) => `${count} times ${who}`) };
     },
   };
 }

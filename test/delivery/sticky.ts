@@ -163,11 +163,16 @@ async function supersede(
   await untilWeight(asker, older, STEPS[SUPERSEDED_AT_STEP] / 100);
   const first = await ask({ asker, names, routed: await candidateOf(home, older), version: candidate });
   const asking = askOn(asker, names);
-  const id = await deploy(home, newer);
-  await untilWeight(asker, id, STEPS[0] / 100);
-  await home.call('reactor-core', `POST /api/deployments/${id}/pause`);
-  await new Promise((resolve) => setTimeout(resolve, ASKED_AFTER_MS));
-  const late = await asking.stop(id, candidate);
+  let id = '';
+  try {
+    id = await deploy(home, newer);
+    await untilWeight(asker, id, STEPS[0] / 100);
+    await home.call('reactor-core', `POST /api/deployments/${id}/pause`);
+    await new Promise((resolve) => setTimeout(resolve, ASKED_AFTER_MS));
+  } finally {
+    await asking.end();
+  }
+  const late = asking.told(id, candidate);
   const second = await ask({ asker, names, routed: await candidateOf(home, id), version: newer });
   const { state, reason } = await untilState(home, older, 'superseded');
   const both = [...second.candidates].filter((name) => first.candidates.has(name)).length;
@@ -209,7 +214,7 @@ interface Late {
 function askOn(
   asker: Asker,
   names: readonly string[],
-): { stop: (id: string, older: string) => Promise<Late> } {
+): { end: () => Promise<void>; told: (id: string, older: string) => Late } {
   const stopping = new AbortController();
   const seen: { startMs: number; endMs: number; status: number; body: PredictResponse }[] = [];
   const worker = async (n: number): Promise<void> => {
@@ -221,9 +226,11 @@ function askOn(
   };
   const workers = Array.from({ length: 8 }, (_, n) => worker(n));
   return {
-    stop: async (id, older) => {
+    end: async () => {
       stopping.abort();
       await Promise.all(workers);
+    },
+    told: (id, older) => {
       const isNewer = (s: (typeof seen)[number]): boolean => s.body.rollout?.deployment_id === id;
       const appliedMs = Math.min(...seen.filter(isNewer).map((s) => s.endMs));
       const after = seen.filter((s) => s.startMs > appliedMs);

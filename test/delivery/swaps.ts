@@ -53,43 +53,68 @@ export async function swapUnderLoad(
   const turns: Turn[] = [{ version: first, notBeforeMs: 0, seenMs: Date.now() }];
   const load = await startLoad(home.system.urls['j-prime'], join(folder, `answers-${kills}.jsonl`));
   const killer = kills ? startKiller(home) : null;
-  const blocks = await swapInBlocks(options, turns);
-  const killed = (await killer?.stop()) ?? {};
-  const answers = await load.stop();
+  let killed: Record<string, number> = {};
+  let answers: Answered[] = [];
+  let blocks: Block[] = [];
+  try {
+    blocks = await swapInBlocks(options, turns);
+  } finally {
+    killed = (await killer?.stop()) ?? {};
+    answers = await load.stop();
+  }
   say(`${turns.length - 1} swaps, ${answers.length} answers`);
-  const failed = answers.filter((a) => a.status !== 200);
-  const mistaken = answers.filter(
-    (a) => a.status === 200 && Math.abs((confidences.get(a.version) ?? -1) - a.confidence) > TOLERANCE,
-  );
   const { rows, ratio } = slowness(answers, blocks);
-  const unseen = turns.filter((turn, k) => !answeredIn(answers, turns, k) && turn.version !== '').length;
   return {
     title: kills
       ? 'Hot swap under load, while Reactor Core and JARVIS Core are killed'
       : 'Hot swap under load',
     rows: [
-      ['deployments and rollbacks', `${Math.ceil((turns.length - 1) / 2)} and ${(turns.length - 1) >> 1}`],
-      ['requests, from 64 connections', answers.length],
-      ['failed', failed.length],
-      ['of a version that was not routed then', strangers(answers, turns).length],
-      ['turns of a version in which nobody asked', unseen],
-      ['from publication to the first sign of it, median (most)', lag(answers, turns)],
+      ...rowsOf(answers, turns),
       ...Object.entries(killed).map(([service, count]) => [`kill -9 of ${service}`, count] as const),
       ...rows,
     ],
-    problems: [
-      ...some(
-        'failed',
-        failed.map((a) => `${a.status} ${a.trouble}`),
-      ),
-      ...some('of a version not routed then', strangers(answers, turns)),
-      ...some(
-        'not what their version answers',
-        mistaken.map((a) => `${a.version} ${a.confidence}`),
-      ),
-    ],
+    problems: problemsOf(answers, turns, confidences),
     ratio,
   };
+}
+
+function rowsOf(answers: readonly Answered[], turns: readonly Turn[]): Found['rows'] {
+  const swaps = turns.length - 1;
+  return [
+    ['deployments and rollbacks', `${Math.ceil(swaps / 2)} and ${swaps >> 1}`],
+    [`requests, from ${CONNECTIONS} connections`, answers.length],
+    ['failed', answers.filter((a) => a.status !== 200).length],
+    ['of a version that was not routed then', strangers(answers, turns).length],
+    [
+      'turns of a version in which nobody was answered',
+      turns.filter((_, k) => !answeredIn(answers, turns, k)).length,
+    ],
+    ['from publication to the first sign of it, median (most)', lag(answers, turns)],
+  ];
+}
+
+function problemsOf(
+  answers: readonly Answered[],
+  turns: readonly Turn[],
+  confidences: ReadonlyMap<string, number>,
+): string[] {
+  const failed = answers.filter((a) => a.status !== 200);
+  const mistaken = answers.filter(
+    (a) =>
+      a.status === 200 && !(Math.abs((confidences.get(a.version) ?? Number.NaN) - a.confidence) <= TOLERANCE),
+  );
+  return [
+    ...some(
+      'failed',
+      failed.map((a) => `${a.status} ${a.trouble}`),
+    ),
+    ...some('of a version not routed then', strangers(answers, turns)),
+    ...some(
+      'not what their version answers',
+      mistaken.map((a) => `${a.version} ${a.confidence}`),
+    ),
+    ...(answers.length === 0 ? ['nobody asked'] : []),
+  ];
 }
 
 /** What each version answers, so that an answer tells who gave it, whatever it says. */
@@ -262,8 +287,8 @@ function slowness(
 
 function answeredIn(answers: readonly Answered[], turns: readonly Turn[], k: number): boolean {
   const turn = turns[k]!;
-  const until_ = turns[k + 1]?.notBeforeMs ?? Infinity;
-  return answers.some((a) => a.endMs >= turn.notBeforeMs && a.endMs < until_ && a.version === turn.version);
+  const nextMs = turns[k + 1]?.notBeforeMs ?? Infinity;
+  return answers.some((a) => a.endMs >= turn.notBeforeMs && a.endMs < nextMs && a.version === turn.version);
 }
 
 function lag(answers: readonly Answered[], turns: readonly Turn[]): string {
