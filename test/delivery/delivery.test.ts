@@ -14,7 +14,7 @@ import { swapUnderLoad } from './swaps.ts';
 
 const LIMIT_MS = 280_000;
 const seed = Number(process.env['E2E_SEED'] ?? 1);
-const SWAPS = 6;
+const SWAPS = 5;
 const SESSIONS = 400;
 
 test('versions are delivered, sample', { timeout: LIMIT_MS }, async (t) => {
@@ -48,7 +48,15 @@ test('versions are delivered, sample', { timeout: LIMIT_MS }, async (t) => {
     shareSessions({ home: second, stable, candidate, newer: brittle.second, sessions: SESSIONS, say }),
   );
   await part('two J-Primes serve the same, and both count', () =>
-    servePair({ home: second, folder: join(folder, 'pair'), stable, candidate, sessions: SESSIONS, say }),
+    servePair({
+      home: second,
+      folder: join(folder, 'pair'),
+      stable,
+      candidate,
+      sessions: SESSIONS,
+      away: false,
+      say,
+    }),
   );
   await part(`a ${isBad ? 'bad' : 'good'} rollout survives kill -9 of everything at ${killAt}`, () =>
     survive({

@@ -21,6 +21,8 @@ export interface PairOptions {
   readonly stable: string;
   readonly candidate: string;
   readonly sessions: number;
+  /** Whether both are started anew while Reactor Core is away, and asked again. */
+  readonly away: boolean;
   readonly say: (line: string) => void;
 }
 
@@ -46,27 +48,29 @@ export async function servePair(options: PairOptions): Promise<Found> {
     await pair.askBoth('both there');
     // What it has served within one EVIDENCE_FLUSH_INTERVAL a J-Prime holds in memory alone; a kill loses that.
     const heard = await pair.judged(id);
-    await home.killAll();
-    await second.stop();
-    second = await startPrime(cwd, environment);
-    first = await startPrime(folder, home.environment);
-    await pair.untilReady(id);
-    await pair.askBoth('Reactor Core away');
-    const homes = [home.system.home, environment.JARVIS_HOME];
-    await until('both to have stored what they served', () => {
-      const waiting = homes.reduce((sum, one) => sum + storedRequests(one, id), 0);
-      return heard + waiting === pair.candidates;
-    });
+    if (options.away) {
+      await home.killAll();
+      await second.stop();
+      second = await startPrime(cwd, environment);
+      first = await startPrime(folder, home.environment);
+      await pair.untilReady(id);
+      await pair.askBoth('Reactor Core away');
+      const homes = [home.system.home, environment.JARVIS_HOME];
+      await until('both to have stored what they served', () => {
+        const waiting = homes.reduce((sum, one) => sum + storedRequests(one, id), 0);
+        return heard + waiting === pair.candidates;
+      });
+      await first.stop();
+      first = null;
+      await home.up();
+    }
     say(`evidence of ${pair.candidates} requests of the candidate, ${pair.candidatesAway} while it was away`);
-    await first.stop();
-    first = null;
-    await home.up();
     const judged = await pair.judged(id);
     await home.call('reactor-core', `POST /api/deployments/${id}/abort`);
     return {
       title: 'Two J-Primes on the same routes',
       rows: [
-        ['sessions asked of both, twice', options.sessions],
+        ['sessions', options.sessions],
         ['of the candidate: answers of both, as their clients count', pair.candidates],
         ['of these while Reactor Core was away, from the copies of both', pair.candidatesAway],
         ['of these the judge has heard', judged],

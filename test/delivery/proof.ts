@@ -69,8 +69,8 @@ async function refused({ second: home, versions, trained, fresh, brittle }: Grou
 
 async function pair({ second: home, versions }: Ground, folder: string): Promise<Found[]> {
   const [stable = '', candidate = ''] = versions;
-  const options = { home, folder: join(folder, 'pair'), stable, candidate, sessions: PAIR_SESSIONS, say };
-  return [await servePair(options)];
+  const options = { home, folder: join(folder, 'pair'), stable, candidate, sessions: PAIR_SESSIONS };
+  return [await servePair({ ...options, away: true, say })];
 }
 
 async function survival({ first: home, trained, brittle }: Ground): Promise<Found[]> {

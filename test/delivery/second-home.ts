@@ -1,5 +1,5 @@
 // A version of one home, exported, imported in another, and served there: the same digest, the same answers.
-import { healthSchema, importedSchema } from '@jarvis/contracts';
+import { healthSchema, type Imported, importedSchema } from '@jarvis/contracts';
 import { makeAsker } from './asking.ts';
 import { type Found, some } from './found.ts';
 import { type Home, makeStable, servedVersion } from './home.ts';
@@ -16,15 +16,16 @@ export async function moveVersions({ from, to, exported }: Moved): Promise<Found
   const problems: string[] = [];
   const versions: string[] = [];
   let compared = 0;
-  for (const one of exported) {
-    const said = await to.cli('models', 'import', 'nlu', one.folder, '--json');
-    const { version, digest, created } = importedSchema.parse(JSON.parse(said));
+  for (const [n, one] of exported.entries()) {
+    const { version, digest, created } = await (n === 0
+      ? byCommand(to, one.folder)
+      : importVersion(to, one.folder));
     versions.push(version);
     if (digest !== one.digest) problems.push(`${one.version} came as ${digest}`);
     if (!created) problems.push(`${one.version} was there already`);
+    if (n > 0) continue;
     const again = await importVersion(to, one.folder);
     if (again.created || again.version !== version) problems.push(`${one.version} was made twice`);
-    if (versions.length > 1) continue;
     if ((await servedVersion(to)) !== undefined) problems.push('an import alone is served');
     await makeStable(from, one.version);
     await makeStable(to, version);
@@ -44,6 +45,10 @@ export async function moveVersions({ from, to, exported }: Moved): Promise<Found
     problems,
     versions,
   };
+}
+
+async function byCommand(home: Home, folder: string): Promise<Imported> {
+  return importedSchema.parse(JSON.parse(await home.cli('models', 'import', 'nlu', folder, '--json')));
 }
 
 async function answersOf(home: Home): Promise<string[]> {
