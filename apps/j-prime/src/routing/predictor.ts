@@ -1,7 +1,14 @@
 // One request: which version answers it, what becomes of a failure, and what the judge of a rollout hears of it.
 //
 //   session -> place in [0, 1) -> candidate (ready, place < weight) or stable; a candidate's failure is answered by stable
-import { type Arm, CodedError, isCodedError, type ModelType, type PredictResponse } from '@jarvis/contracts';
+import {
+  type Arm,
+  CodedError,
+  invariant,
+  isCodedError,
+  type ModelType,
+  type PredictResponse,
+} from '@jarvis/contracts';
 import type { Prediction } from '@jarvis/model-kinds';
 import { assignArm, sessionHash, sessionUnit } from '@jarvis/policy';
 import type { Clock, Logger, Random } from '@jarvis/runtime';
@@ -27,6 +34,16 @@ export interface PredictRequest {
   readonly kind: ModelType;
   readonly input: Record<string, unknown>;
   readonly sessionId: string | undefined;
+}
+
+/** Several inputs of one session. One version answers them all: one request to it, and one piece of evidence. */
+export interface BatchRequest extends Omit<PredictRequest, 'input'> {
+  readonly inputs: readonly Record<string, unknown>[];
+}
+
+/** A prediction an input, in their order. */
+export interface BatchAnswer extends Omit<PredictResponse, 'output' | 'confidence'> {
+  readonly predictions: readonly Prediction[];
 }
 
 export class Predictor {
@@ -57,23 +74,49 @@ export class Predictor {
   }
 
   /** @throws {CodedError} `no_version`, `invalid_request`, `model_unavailable`, `overloaded` */
-  async predict(request: PredictRequest): Promise<PredictResponse> {
-    const { fleet, clock } = this.#options;
+  async predict({ input, ...request }: PredictRequest): Promise<PredictResponse> {
+    const { predictions, ...answer } = await this.predictAll({ ...request, inputs: [input] });
+    const [prediction] = predictions;
+    invariant(prediction !== undefined, 'every input is answered');
+    return { ...prediction, ...answer };
+  }
+
+  /** @throws {CodedError} as `predict` */
+  predictAll(request: BatchRequest): Promise<BatchAnswer> {
+    const { fleet } = this.#options;
+    return this.#counted(request.kind, async () => {
+      if (fleet.serving(request.kind) === undefined) await fleet.wake(request.kind);
+      const serving = this.#servingOf(request.kind);
+      if (serving.trial === null) return await this.#answer(serving.stable, request, 'stable');
+      return await this.#answerInTrial(serving, serving.trial, request);
+    });
+  }
+
+  /** Asks the version that `find` resolves to, whatever the session: the judge of a rollout hears nothing of it. @throws {CodedError} as `predict`, and what `find` throws */
+  predictWith(
+    find: () => Promise<ServedVersion>,
+    { kind, inputs }: Omit<BatchRequest, 'sessionId'>,
+  ): Promise<{ predictions: readonly Prediction[]; version: string }> {
+    return this.#counted(kind, async () => {
+      const served = await find();
+      return { predictions: await this.#ask(served, inputs), version: served.name.version };
+    });
+  }
+
+  async #counted<T>(kind: ModelType, answer: () => Promise<T>): Promise<T> {
+    const { clock } = this.#options;
     if (this.#running >= RUNNING_REQUESTS_MAX)
       throw new CodedError('overloaded', `${this.#running} predictions are under way: try again`, {
         retry_after_seconds: RETRY_AFTER_SECONDS,
       });
     this.#running += 1;
-    this.#lastMsOf.set(request.kind, clock.monotonic());
+    this.#lastMsOf.set(kind, clock.monotonic());
     try {
-      if (fleet.serving(request.kind) === undefined) await fleet.wake(request.kind);
-      const serving = this.#servingOf(request.kind);
-      if (serving.trial === null) return await this.#answer(serving.stable, request, 'stable');
-      return await this.#answerInTrial(serving, serving.trial, request);
+      return await answer();
     } finally {
       this.#running -= 1;
       this.#lastMs = clock.monotonic();
-      this.#lastMsOf.set(request.kind, this.#lastMs);
+      this.#lastMsOf.set(kind, this.#lastMs);
     }
   }
 
@@ -85,7 +128,7 @@ export class Predictor {
     });
   }
 
-  async #answerInTrial(serving: Serving, trial: Trial, request: PredictRequest): Promise<PredictResponse> {
+  async #answerInTrial(serving: Serving, trial: Trial, request: BatchRequest): Promise<BatchAnswer> {
     const session = request.sessionId ?? this.#options.random.id('request');
     const { deploymentId: deployment_id, weight, candidate } = trial;
     const session_hash = sessionHash(session, trial.salt);
@@ -107,10 +150,14 @@ export class Predictor {
     return { ...(await this.#answer(stable, request, 'stable')), rollout };
   }
 
-  async #answer(served: ServedVersion, { input }: PredictRequest, arm: Arm): Promise<PredictResponse> {
-    let prediction: Prediction;
+  async #answer(served: ServedVersion, { inputs }: BatchRequest, arm: Arm): Promise<BatchAnswer> {
+    const predictions = await this.#ask(served, inputs);
+    return { predictions, version: served.name.version, arm, rollout: null };
+  }
+
+  async #ask(served: ServedVersion, inputs: BatchRequest['inputs']): Promise<readonly Prediction[]> {
     try {
-      prediction = await served.predict(input);
+      return await Promise.all(inputs.map((input) => served.predict(input)));
     } catch (error) {
       if (isCodedError(error, 'invalid_request')) throw error;
       this.#logFailure(served, error);
@@ -121,8 +168,6 @@ export class Predictor {
         { cause: error },
       );
     }
-    const { output, confidence } = prediction;
-    return { output, confidence, version: served.name.version, arm, rollout: null };
   }
 
   #noteFailure(trial: Trial, arm: Arm, hash: string): void {
