@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isCodedError } from '@jarvis/contracts';
 import type { TensorSignature } from '@jarvis/model-kinds';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import {
   readBytesElements,
   readFloats,

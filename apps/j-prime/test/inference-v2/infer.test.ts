@@ -153,6 +153,16 @@ test('malformed bytes are refused, and the next request is answered', async () =
   assert.equal(good.status, 200);
 });
 
+test('a body over the limit is refused before it is read', async () => {
+  const world = await makeWorld();
+  const environment = { ...world.environment, HTTP_BODY_LIMIT_MB: '0.01' };
+  const prime = await startPrime({ ...world, environment });
+  const { head, body } = textsAsBytes(['x'.repeat(20_000)]);
+  const answer = await sendBytes(prime, body, { 'inference-header-content-length': `${head}` });
+  assert.equal(answer.status, 413);
+  assert.match(((await answer.json()) as { error: string }).error, /over the limit/);
+});
+
 test('without a version a session keeps its own, by session_id or else by id, as with /api/predict', async () => {
   const { prime } = await inRollout(v2, 0.5);
   const seen = new Set<string>();

@@ -76,7 +76,7 @@ test('unload parks a model, load and a request bring it back', async () => {
   }
 });
 
-test('a model in a rollout stays, and an unknown one is neither loaded nor unloaded', async () => {
+test('a model in a rollout stays, an unknown one is neither loaded nor unloaded, and the calls are documented', async () => {
   const world = await makeWorld();
   const prime = await startPrime(world);
   world.reactor.route(v1, { model: v2, weight: 0.5 });
@@ -85,6 +85,10 @@ test('a model in a rollout stays, and an unknown one is neither loaded nor unloa
   const { status, body } = await prime.call('POST', '/v2/repository/models/nlu/unload', {});
   assert.equal(status, 409);
   assert.match((body as { error: string }).error, /rollout/);
+  const { body: api } = await prime.call('GET', '/openapi.json');
+  const { paths } = api as { paths: Record<string, object> };
+  for (const path of ['', '/versions/{version}'])
+    assert.deepEqual(Object.keys(paths[`/v2/models/{model}${path}/infer`] ?? {}), ['post']);
   for (const action of ['load', 'unload'])
     assert.equal((await prime.call('POST', `/v2/repository/models/telepathy/${action}`, {})).status, 404);
   await until('both to be there still', async () => (await stateOf(prime)).length === 2);

@@ -60,7 +60,7 @@ export function addModelRoutes(scope: HttpServer, { fleet }: MetadataRoutesOptio
       const { model, version }: NamedVersion = req.params;
       const { kind } = modelNamed(model);
       checkVersion(fleet, kind, version);
-      if (!isReady(fleet, kind, version)) throw notReady(`${kind} ${version ?? ''} is not ready`);
+      if (!isReady(fleet, kind, version)) throw notReady(`${[kind, version].join(' ').trim()} is not ready`);
       return { name: model, ready: true as const };
     });
   }

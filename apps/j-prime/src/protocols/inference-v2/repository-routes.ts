@@ -79,10 +79,10 @@ async function unload(fleet: Fleet, kind: ModelType): Promise<void> {
   const serving = fleet.serving(kind);
   if (serving === undefined && fleet.deployed()[kind] === undefined)
     throw notReady(`${kind} is being loaded: try again`);
-  if (serving?.trial)
+  if (serving !== undefined && !fleet.parkable().includes(serving.stable))
     throw new CodedError(
       'illegal_transition',
-      `${kind} is in a rollout: both of its versions stay until that has ended`,
+      `${kind} stays: it is in a rollout, or this version stands in for one that is not ready`,
     );
   for (const served of fleet.previous())
     if (served.name.modelType === kind) await fleet.unloadPrevious(served);
