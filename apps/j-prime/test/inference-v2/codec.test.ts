@@ -167,6 +167,17 @@ test('tensors become the rows they were made of, however each is sent', () => {
   );
 });
 
+test('every byte behind the JSON belongs to a tensor, and is there', () => {
+  const { tensors, binary } = requestOf([{ word: 'a', vector: [1, 2, 3] }], ['binary', 'binary']);
+  const [word, vector] = tensors as [RequestTensor, RequestTensor];
+  const size = vector.parameters?.binary_data_size ?? 0;
+  const promising = { ...vector, parameters: { binary_data_size: size + 1 } };
+  assert.equal(readInputs(signature, [word, vector], binary).length, 1);
+  assert.throws(() => readInputs(signature, [word, promising], binary), { message: /12 bytes are left/ });
+  const longer = Buffer.concat([binary, Buffer.from([0])]);
+  assert.throws(() => readInputs(signature, [word, vector], longer), { message: /belong to no tensor/ });
+});
+
 test('a spoilt request is refused, never a crash', () => {
   const number = fc.oneof(
     fc.nat({ max: 400 }),
