@@ -29,9 +29,9 @@ export function ours({ requests, sessions }: Traffic, kind: 'failed' | 'correcte
   for (const [i, { arm, step, session, erred: isError }] of requests.entries()) {
     rollout.count(requests[i]!);
     if (isError) {
-      const firstErrorOfSession = erred[session] === 0;
+      const firstOfSession = erred[session] === 0;
       erred[session] = 1;
-      const judge = rollout.take({ kind, arm, weight: weightOf(step), firstErrorOfSession });
+      const judge = rollout.take({ kind, arm, weight: weightOf(step), firstOfSession });
       if (judge.changed && rollout.look(step, 0) === 'roll_back') return rollout.served;
     }
     if (requests[i + 1]?.step === step) continue;
@@ -77,6 +77,7 @@ class Watched {
       state: 'rolling',
       version: 'v0.2.0',
       steps: STEPS,
+      promotion: 'unless_broken',
       stepIndex,
       stepStartedAtMs: 0,
       nowMs: passedSeconds * 1000,

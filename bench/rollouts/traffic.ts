@@ -4,10 +4,11 @@ import { type Arm, ENVIRONMENT } from '@jarvis/contracts';
 import { assignArm, planSteps, sessionUnit } from '@jarvis/policy';
 
 /** Weights in percent: those of a gradual rollout whose settings nobody touched. */
-export const STEPS: readonly number[] = planSteps({
+export const { steps: STEPS } = planSteps({
   strategy: 'gradual_rollout',
   steps: ENVIRONMENT.ROLLOUT_STEPS.default,
   initialPercentage: ENVIRONMENT.AB_TEST_INITIAL_PERCENTAGE.default,
+  initialIsAsked: false,
   gradual: true,
 });
 /** Candidate requests of a step: what its time is enough for. */

@@ -110,7 +110,7 @@ function plainly({ requests, sessions }: Traffic, kind: 'failed' | 'corrected'):
     judge = observe(judge, { kind: 'requests', arm, count: 1, step });
     if (isError) {
       const first = !erred.has(session);
-      judge = observe(judge, { kind, arm, weight: weightOf(step), firstErrorOfSession: first });
+      judge = observe(judge, { kind, arm, weight: weightOf(step), firstOfSession: first });
       erred.add(session);
     }
     if (readGuards(judge).some((guard) => guard.broken)) return judge.requests.candidate;

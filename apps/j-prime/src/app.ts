@@ -42,9 +42,10 @@ import { addRequestGate } from './protocols/request-gate.ts';
 import { EvidenceRecorder } from './routing/evidence-recorder.ts';
 import { startEvidenceSender } from './routing/evidence-sender.ts';
 import { Predictor } from './routing/predictor.ts';
+import { Shadow } from './routing/shadow.ts';
 import { RouteKeeper } from './routing/route-keeper.ts';
 import { followRoutes, type RouteFollower } from './routing/route-follower.ts';
-import { pendingFailures } from './store/outbox.ts';
+import { readUnheard } from './store/outbox.ts';
 import { storePlace } from './store/place.ts';
 
 /** A version whose files cannot be had may take for ever: longer than this nobody waits for it to call J-Prime healthy. */
@@ -81,6 +82,7 @@ interface Serving {
   readonly room: Room;
   readonly llm: LlmServer | null;
   readonly predictor: Predictor;
+  readonly shadow: Shadow;
   readonly follower: RouteFollower;
   readonly isStarting: () => boolean;
 }
@@ -139,7 +141,7 @@ async function openGround(options: AppOptions, { parts, service }: Life): Promis
 async function startEvidence(ground: Ground, parts: Part[]): Promise<EvidenceRecorder> {
   const { config, clock, random, logger, db, reactor } = ground;
   const intervalMs = config.env.EVIDENCE_FLUSH_INTERVAL * 1000;
-  const heard = async (): Promise<void> => recorder.heard(await pendingFailures(db));
+  const heard = async (): Promise<void> => recorder.heard(await readUnheard(db));
   const recorder = new EvidenceRecorder({
     db,
     clock,
@@ -179,7 +181,9 @@ async function startServing(ground: Ground, parts: Part[]): Promise<Serving> {
     onStable: (name) => keeper.noteStable(name),
     keepsPrevious: () => !room.lent,
   });
-  const predictor = new Predictor({ fleet, evidence, clock, random, logger });
+  const share = config.env.ROLLOUT_SHADOW_SHARE;
+  const shadow = new Shadow({ evidence, share, clock, random, logger });
+  const predictor = new Predictor({ fleet, evidence, shadow, clock, random, logger });
   const lent = (): boolean => room.lent;
   const llm = engine === null ? null : createLlmServer({ ...ground, engine, lent });
   const room: Room = new Room({
@@ -219,6 +223,7 @@ async function startServing(ground: Ground, parts: Part[]): Promise<Serving> {
     room,
     llm,
     predictor,
+    shadow,
     follower,
     isStarting: startingUntilSettled(fleet, clock),
   };

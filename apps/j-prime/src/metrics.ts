@@ -6,6 +6,7 @@ import type { Room } from './leases/room.ts';
 import type { LlmServer } from './llm/server.ts';
 import type { Fleet } from './models/fleet.ts';
 import type { Predictor } from './routing/predictor.ts';
+import type { Shadow } from './routing/shadow.ts';
 import { readOutbox } from './store/outbox.ts';
 
 export interface PrimeMetricsOptions {
@@ -13,15 +14,19 @@ export interface PrimeMetricsOptions {
   readonly fleet: Fleet;
   readonly room: Room;
   readonly predictor: Predictor;
+  readonly shadow: Shadow;
   /** null: none is configured. */
   readonly llm: LlmServer | null;
   readonly outbox: () => Promise<Outbox>;
 }
 
-export function addPrimeMetrics({ meter, fleet, room, predictor, llm, outbox }: PrimeMetricsOptions): void {
+export function addPrimeMetrics(options: PrimeMetricsOptions): void {
+  const { meter, fleet, room, predictor, shadow, llm, outbox } = options;
   meter.read(async (put) => putOutbox(put, await outbox()));
   meter.read((put) => {
     put('jarvis_predictions_running', {}, predictor.running);
+    for (const [outcome, requests] of Object.entries(shadow.counts))
+      put('jarvis_shadow_requests_total', { outcome }, requests);
     if (llm !== null) putLlm(put, llm);
     put('jarvis_memory_lent', {}, room.lent ? 1 : 0);
     for (const { served, role } of fleet.list()) {

@@ -11,9 +11,10 @@ import {
   addBroken,
   addEvidence,
   type Broken,
-  type Failure,
+  type CountRow,
+  type EventRow,
   readOutbox,
-  pendingFailures,
+  readUnheard,
   refuse,
   type RequestCount,
   takeBatch,
@@ -41,15 +42,16 @@ const requests = (id: string, count: number, step = 0): RequestCount => ({
   step,
   count,
 });
-const failure = (id: string): Failure => ({
+const failed = (id: string) => ({
   evidence_id: id,
-  kind: 'failed',
+  kind: 'failed' as const,
   deployment_id: 'd',
-  arm: 'stable',
+  arm: 'stable' as const,
   observed_at: AT,
   weight: 0.25,
   session_hash: 'h',
 });
+const failure = (id: string): EventRow => failed(id);
 const broken = (id: string, deployment: string): Broken => ({
   evidence_id: id,
   kind: 'broken',
@@ -60,6 +62,38 @@ const broken = (id: string, deployment: string): Broken => ({
 });
 const idsOf = (batch: readonly Evidence[]): string[] => batch.map((e) => e.evidence_id);
 
+onEach(
+  'what was answered in the shadow gathers as requests do; slow answers and pairs are rows',
+  async (db) => {
+    const shadowed = (id: string, count: number, failures: number): CountRow => ({
+      ...requests(id, count),
+      kind: 'shadowed',
+      failures,
+      differed: count - failures,
+    });
+    const differed: EventRow = {
+      evidence_id: 'p',
+      kind: 'differed',
+      deployment_id: 'd',
+      arm: 'candidate',
+      observed_at: AT,
+      pair_id: 'pair-1',
+      stable_output: { intent: 'a' },
+      candidate_output: { intent: 'b', score: [1, null] },
+    };
+    const slow: EventRow = { ...failed('s'), kind: 'slow' };
+    await addEvidence(db, [requests('a', 2), shadowed('b', 3, 1)], [differed]);
+    await addEvidence(db, [shadowed('c', 4, 0)], [slow]);
+    assert.deepEqual(await takeBatch(db, BATCH_ROWS), [
+      requests('a', 2),
+      { ...shadowed('b', 7, 1), differed: 6 },
+      differed,
+      slow,
+    ]);
+    assert.deepEqual(await readUnheard(db), { failures: 0, optional: 2 });
+  },
+);
+
 onEach('requests gather in one row until it is sent; a row goes when it was acknowledged', async (db) => {
   await addEvidence(db, [requests('a', 2)], [failure('f')]);
   await addEvidence(db, [requests('b', 3), requests('c', 1, 1)], []);
@@ -67,7 +101,7 @@ onEach('requests gather in one row until it is sent; a row goes when it was ackn
   assert.deepEqual(batch, [requests('a', 5), failure('f'), requests('c', 1, 1)]);
   await addEvidence(db, [requests('d', 7)], []);
   assert.deepEqual(await takeBatch(db, BATCH_ROWS), batch, 'what was tried comes again as it was');
-  assert.equal(await pendingFailures(db), 1);
+  assert.deepEqual(await readUnheard(db), { failures: 1, optional: 0 });
   await acknowledge(db, batch);
   assert.deepEqual(await takeBatch(db, BATCH_ROWS), [requests('d', 7)]);
   assert.equal((await readOutbox(db)).pending, 1);

@@ -41,6 +41,7 @@ import { addHealthRoutes, peersOf } from './health.ts';
 import { addInvariantRoutes } from './invariants.ts';
 import { addCoreMetrics } from './metrics.ts';
 import { addBreakerRoutes } from './jobs/breaker-routes.ts';
+import { watchRollbacks } from './jobs/rollback-watch.ts';
 import { addJobRoutes } from './jobs/routes.ts';
 import { LockDesk } from './locks/desk.ts';
 import { addLockRoutes } from './locks/routes.ts';
@@ -50,6 +51,7 @@ import type { Queue } from './store/queue.ts';
 import { startTriggers, submitBaseline } from './triggers/triggers.ts';
 
 const DROP_FOLDER_INTERVAL_MS = 1_000;
+const ROLLBACKS_INTERVAL_MS = 5_000;
 export interface AppOptions {
   readonly config: Config;
   readonly clock: Clock;
@@ -224,8 +226,16 @@ async function serve(ground: Ground, running: Running): Promise<void> {
   });
   const seen = watch;
   parts.push({ name: 'resource watch', stop: () => seen.stop() });
+  startRollbackWatch(ground, parts);
   await startFeeding(ground, running);
   logger.info({ port: env.JARVIS_PORT, home: config.home }, 'JARVIS Core is ready');
+}
+
+function startRollbackWatch({ config, clock, logger, db, reactor }: Ground, parts: Part[]): void {
+  if (reactor === null) return;
+  const rules = breakerRules(config);
+  const watch = watchRollbacks({ db, reactor, rules, intervalMs: ROLLBACKS_INTERVAL_MS, clock, logger });
+  parts.push({ name: 'rollbacks in a row', stop: () => watch.stop() });
 }
 
 /** What brings experiences and jobs in by itself. */

@@ -5,13 +5,13 @@ import { until } from '@jarvis/testkit';
 import type { Client } from './client.ts';
 import { makeWorld, spawnCore, startCore, type World } from './world.ts';
 
-function rollOut(world: World, deploymentId = 'deployment-1'): void {
+function rollOut(world: World, deploymentId = 'deployment-1', pairId: string | null = null): void {
   world.prime.prediction = {
     output: { intent: 'lights_on' },
     confidence: 0.9,
     version: 'v0.2.0',
     arm: 'candidate',
-    rollout: { deployment_id: deploymentId, weight: 0.25, session_hash: 'hash-1' },
+    rollout: { deployment_id: deploymentId, weight: 0.25, session_hash: 'hash-1', pair_id: pairId },
   };
 }
 
@@ -49,6 +49,32 @@ test('a correction during a rollout is told to the judge with its arm and weight
     session_hash: 'hash-1',
     observed_at: evidence.observed_at,
   });
+});
+
+test('what is said of an answer that has a pair is told to the judge too, right or wrong, asked for or not', async (t) => {
+  const world = await makeWorld(t);
+  const core = await startCore(world);
+  rollOut(world, 'deployment-1', 'pair-1');
+  const wrong = await correct(core);
+  rollOut(world, 'deployment-1', 'pair-2');
+  const { interaction_id } = await core.ok<{ interaction_id: string }>('POST', '/api/command', { text: 'x' });
+  await core.ok('POST', '/api/feedback', { interaction_id, correct: true, asked: true });
+  await until('the outbox to be empty', async () => (await pending(core)) === 0);
+  const told = world.reactor.heard();
+  const fields = { deployment_id: 'deployment-1', arm: 'candidate', weight: 0.25, session_hash: 'hash-1' };
+  assert.equal(told.length, 3);
+  assert.partialDeepStrictEqual(
+    told.toSorted((a, b) => a.evidence_id.localeCompare(b.evidence_id)),
+    [
+      { ...fields, kind: 'corrected', evidence_id: `corrected-${wrong}` },
+      ...[
+        { id: wrong, pair_id: 'pair-1', correct: false, expected_output: { intent: 'greet' }, asked: false },
+        { id: interaction_id, pair_id: 'pair-2', correct: true, expected_output: null, asked: true },
+      ]
+        .map(({ id, ...said }) => ({ ...fields, ...said, kind: 'judged', evidence_id: `judged-${id}` }))
+        .toSorted((a, b) => a.evidence_id.localeCompare(b.evidence_id)),
+    ],
+  );
 });
 
 test('the judge away, kill -9 in between: the evidence waits, and comes once the judge is back', async (t) => {

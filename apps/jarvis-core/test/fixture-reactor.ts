@@ -3,10 +3,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
   type Evidence,
   evidenceBatchSchema,
+  type modelsSchema,
   type Run,
   type TrainingStart,
   trainingStartSchema,
 } from '@jarvis/contracts';
+import type { z } from 'zod';
 import { bodyOf, FixtureServer, json, problem } from './fixture-server.ts';
 
 /** What the judge does with a batch. `deaf`: it takes it, and the answer is lost. */
@@ -32,6 +34,9 @@ export class FixtureReactor extends FixtureServer {
   judge: Judge = 'hears';
   /** A deployment whose evidence it calls invalid. */
   refuses: string | null = null;
+  modelsAsked = 0;
+  /** What it says of its kinds. */
+  models: z.input<typeof modelsSchema>['models'] = {};
   /** While set, start requests are answered with this problem. */
   refusal: { status: number; code: string; detail: string } | null = null;
   /** Runs of others that it says are alive. */
@@ -74,6 +79,10 @@ export class FixtureReactor extends FixtureServer {
   protected async answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const path = (req.url ?? '').split('?')[0] ?? '';
     const id = decodeURIComponent(path.split('/').at(-1) ?? '');
+    if (path === '/api/models') {
+      this.modelsAsked += 1;
+      return json(res, 200, { models: this.models });
+    }
     if (path === '/health') return json(res, 200, this.health());
     if (path === '/api/training/jobs') {
       this.looks += 1;

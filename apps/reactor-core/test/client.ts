@@ -7,6 +7,8 @@ import {
   type Evidence,
   type Problem,
   problemSchema,
+  type RolloutReport,
+  rolloutReportSchema,
   type Routes,
   routesSchema,
   type Run,
@@ -145,6 +147,10 @@ export class Client {
   async deploy(version: string, more: object = {}): Promise<string> {
     const body = { model_type: 'nlu', model_version: version, ...more };
     return ((await this.must('POST', '/api/models/deploy', body)) as Deployment).deployment_id;
+  }
+
+  async report(id: string): Promise<RolloutReport> {
+    return rolloutReportSchema.parse(await this.must('GET', `/api/deployments/${id}/report`));
   }
 
   evidence(evidence: readonly Evidence[]): Promise<unknown> {

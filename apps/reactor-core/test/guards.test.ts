@@ -15,7 +15,12 @@ import {
 
 const SESSIONS = 8;
 
-for (const kind of ['failed', 'slow', 'corrected'] as const) {
+const SHARES = [
+  { kind: 'failed', guard: 'error_share', what: 'an error' },
+  { kind: 'corrected', guard: 'error_share', what: 'an error' },
+  { kind: 'slow', guard: 'slow_answers', what: 'a slow answer' },
+] as const;
+for (const { kind, guard, what } of SHARES) {
   test(`Guard 1: too many sessions with ${kind} requests on the candidate send it back, with the reason`, async (t) => {
     const { reactor } = await rolloutWorld(t);
     const id = await roll(reactor, GOOD);
@@ -23,11 +28,13 @@ for (const kind of ['failed', 'slow', 'corrected'] as const) {
     const { reason, current_percentage, guards, ended_at } = await reactor.deploymentIn(id, 'rolled_back');
     assert.match(
       reason,
-      /^Of 8 sessions with an error, 8 had it on v0\.1\.1, which served 10 % of requests: chance of .* at most .* %\.$/,
+      new RegExp(
+        `^Of 8 sessions with ${what}, 8 had it on v0\\.1\\.1, which served 10 % of requests: chance of .* at most .* %\\.$`,
+      ),
     );
     assert.equal(current_percentage, 0);
     assert.ok(ended_at !== null);
-    assert.equal(guards.find((g) => g.guard === 'error_share')?.broken, true);
+    assert.equal(guards.find((g) => g.guard === guard)?.broken, true);
     const [route] = (await reactor.routes()).routes;
     assert.deepEqual([route?.stable.version, route?.candidate], [CHAMPION, null]);
   });
@@ -56,6 +63,8 @@ test('Guard 3: too many failed requests send it back, also of one session', asyn
     guards.map((g) => [g.guard, g.broken]),
     [
       ['error_share', false],
+      ['slow_answers', false],
+      ['paired_accuracy', false],
       ['failure_limit', true],
     ],
   );

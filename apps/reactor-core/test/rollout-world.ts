@@ -144,6 +144,67 @@ export function errors(
   });
 }
 
+/** Inputs that the candidate was asked in the shadow during a step. */
+export function shadowed(
+  deploymentId: string,
+  step: number,
+  of: { count: number; failures?: number; differed?: number },
+): Evidence {
+  const { count, failures = 0, differed = 0 } = of;
+  return {
+    ...evidenceFields(deploymentId),
+    kind: 'shadowed',
+    arm: 'candidate',
+    count,
+    failures,
+    differed,
+    step,
+  };
+}
+
+/** What both answered to an input that the stable version served. */
+export function differed(
+  deploymentId: string,
+  pairId: string,
+  [stable, candidate]: [string, string],
+): Evidence {
+  return {
+    ...evidenceFields(deploymentId),
+    kind: 'differed',
+    arm: 'stable',
+    pair_id: pairId,
+    stable_output: { intent: stable },
+    candidate_output: { intent: candidate },
+  };
+}
+
+/** What was said of the answer of a pair; by a session of its own unless one is named. */
+export function judged(
+  deploymentId: string,
+  pairId: string,
+  of: { correct: boolean; expected?: string; arm?: Arm; weight?: number; asked?: boolean; session?: string },
+): Evidence {
+  const {
+    correct,
+    expected,
+    arm = 'stable',
+    weight = 0.1,
+    asked = false,
+    session = `session-of-${pairId}`,
+  } = of;
+  return {
+    ...evidenceFields(deploymentId),
+    kind: 'judged',
+    arm,
+    weight,
+    session_hash: session,
+    pair_id: pairId,
+    correct,
+    expected_output: expected === undefined ? null : { intent: expected },
+    asked,
+  };
+}
+
 export function broken(deploymentId: string, detail: string): Evidence {
   return { ...evidenceFields(deploymentId), kind: 'broken', arm: 'candidate', detail };
 }

@@ -189,7 +189,7 @@ conform(
   async (db) => {
     const note = (id: string, of: string) => write(db, (tx) => evidence.noteEvidence(tx, id, of));
     const error = (of: string, session: string) =>
-      write(db, (tx) => evidence.noteErrorSession(tx, of, session));
+      write(db, (tx) => evidence.noteSession(tx, of, { sessionHash: session, mark: 'error' }));
     assert.deepEqual(
       [await note('e-1', 'd-1'), await note('e-1', 'd-1'), await note('e-2', 'd-2')],
       [true, false, true],

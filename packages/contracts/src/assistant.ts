@@ -21,6 +21,10 @@ export const feedbackRequestSchema = z.strictObject({
   interaction_id: idSchema,
   correct: z.boolean(),
   expected_output: z.object({ intent: z.string().min(1).max(MAX_LABEL_CHARS) }).optional(),
+  asked: z.boolean().default(false).meta({
+    description:
+      'the user was asked whether the answer was right, and would have been whatever it was. Who speaks up unasked does so for wrong answers above all, and that is allowed for when versions are compared',
+  }),
 });
 export const feedbackResponseSchema = z.object({
   interaction_id: z.string(),

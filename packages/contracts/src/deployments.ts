@@ -1,5 +1,6 @@
 // Versions, deployments and routes, as Reactor Core tells them.
 import { z } from 'zod';
+import { armSchema } from './evidence.ts';
 import { aliasSchema, idSchema, sha256Schema, versionNameSchema, versionSchema } from './ids.ts';
 import { modelTypeSchema } from './kinds.ts';
 import { DEPLOYMENT_STATES } from './lifecycles.ts';
@@ -58,10 +59,14 @@ export const rolloutStepSchema = z.object({
   started_at: z.string(),
   seconds: z.number(),
   requests: z.int().meta({ description: 'candidate requests seen in this step' }),
+  pairs: z
+    .int()
+    .default(0)
+    .meta({ description: 'inputs that both versions answered in this step, one in the shadow' }),
 });
 
 export const guardReadingSchema = z.object({
-  guard: z.enum(['error_share', 'paired_accuracy', 'failure_limit']),
+  guard: z.enum(['error_share', 'slow_answers', 'paired_accuracy', 'failure_limit']),
   evidence: z.number().meta({ description: 'e-value; the guard is broken at or above the threshold' }),
   threshold: z.number(),
   broken: z.boolean(),
@@ -96,6 +101,55 @@ export const deploymentSchema = z
 export type Deployment = z.infer<typeof deploymentSchema>;
 export const deploymentsSchema = z.object({ deployments: z.array(deploymentSchema) });
 
+const armCountsSchema = z.object({ stable: z.int(), candidate: z.int() });
+
+/** What the judge knew at one time. */
+export const rolloutSampleSchema = z.object({
+  at: z.string(),
+  percent: z.number(),
+  requests: armCountsSchema,
+  errors: z
+    .object({ failed: armCountsSchema, slow: armCountsSchema, corrected: armCountsSchema })
+    .meta({ description: 'requests that failed, were slow, or were corrected, by who served them' }),
+  pairs: z
+    .object({
+      answered: z.int(),
+      differed: z.int(),
+      candidate_wrong: z.int(),
+      stable_wrong: z.int(),
+    })
+    .meta({ description: 'inputs that both answered; and of those judged, on which just one was wrong' }),
+  shadow: z.object({ requests: z.int(), failures: z.int() }),
+  guards: z.array(guardReadingSchema),
+});
+export type RolloutSample = z.infer<typeof rolloutSampleSchema>;
+
+const rateSchema = z.object({
+  arm: armSchema,
+  what: z.enum(['failed', 'slow', 'corrected']),
+  events: z.int(),
+  requests: z.int(),
+  lower: z.number(),
+  upper: z.number(),
+});
+
+/** For a person: what was compared, the evidence over time, why it ended. */
+export const rolloutReportSchema = z
+  .object({
+    deployment: deploymentSchema,
+    rates: z.array(rateSchema).meta({
+      description:
+        "shares of each arm's requests, with a confidence sequence that holds at all times together; for display, nothing is decided by it",
+    }),
+    no_worse: z.object({ by_errors: z.number(), by_pairs: z.number(), threshold: z.number() }).meta({
+      description: 'evidence that the candidate is no worse, which an ab_test needs before it promotes',
+    }),
+    now: rolloutSampleSchema.meta({ description: 'what the judge knows, or knew at the end' }),
+    samples: z.array(rolloutSampleSchema).meta({ description: 'oldest first' }),
+  })
+  .meta({ id: 'RolloutReport' });
+export type RolloutReport = z.infer<typeof rolloutReportSchema>;
+
 export const modelVersionSchema = z
   .object({
     model_type: modelTypeSchema,
@@ -113,7 +167,16 @@ export type ModelVersion = z.infer<typeof modelVersionSchema>;
 export const modelsSchema = z.object({
   models: z.record(
     z.string(),
-    z.object({ champion: z.string().nullable(), challenger: z.string().nullable(), versions: z.int() }),
+    z.object({
+      champion: z.string().nullable(),
+      challenger: z.string().nullable(),
+      versions: z.int(),
+      rolled_back: z
+        .object({ in_a_row: z.int().positive(), reason: z.string(), ended_at: z.string() })
+        .nullable()
+        .default(null)
+        .meta({ description: 'candidates since the last that was promoted; of the newest, why and when' }),
+    }),
   ),
 });
 export const modelVersionsSchema = z.object({ versions: z.array(modelVersionSchema) });

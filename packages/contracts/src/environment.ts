@@ -196,7 +196,7 @@ export const ENVIRONMENT = {
   ),
   TRAINING_BREAKER_FAILURES: variable(
     'training',
-    'So many failed jobs in a row hold back the training of their model type',
+    'So many failed jobs in a row, or candidates in a row that were rolled back, hold back the training of their model type',
     whole(1, 100),
     { default: 3 },
   ),
@@ -369,6 +369,12 @@ export const ENVIRONMENT = {
     'Chance of rolling a healthy version back, over the whole rollout and all guards',
     numeric(0.0001, 0.5),
     { default: 0.05 },
+  ),
+  ROLLOUT_SHADOW_SHARE: variable(
+    'rollout',
+    'Part of the requests of a rollout that the other version is asked too, behind the answer: 0 is none, 1 all',
+    numeric(0, 1),
+    { default: 0.5 },
   ),
   ROLLOUT_CHECK_INTERVAL: variable('rollout', 'Between two looks of the judge', seconds(0.02), {
     default: 1,

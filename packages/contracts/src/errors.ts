@@ -24,7 +24,6 @@ export const ERROR_CODES = {
   nothing_to_roll_back_to: { status: 409, title: 'There is no earlier version' },
   body_too_large: { status: 413, title: 'The body is over the limit' },
   unsupported_media_type: { status: 415, title: 'The body has to be application/json' },
-  unsupported_strategy: { status: 422, title: 'This rollout strategy is not built yet' },
   unsupported_model_type: { status: 422, title: 'No trainer is configured for this kind of model' },
   artifact_refused: { status: 422, title: 'It cannot become a version' },
   dataset_corrupt: { status: 422, title: 'The data set does not match its digest' },

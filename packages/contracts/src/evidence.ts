@@ -1,4 +1,5 @@
-// What the judge of a rollout hears: from J-Prime (requests served, failed) and from JARVIS Core (corrections).
+// What the judge of a rollout hears: from J-Prime (requests served, failed, slow, answered in the shadow) and from JARVIS
+// Core (corrections, and judgements of answers of which there is a pair).
 import { z } from 'zod';
 import { idSchema } from './ids.ts';
 
@@ -22,6 +23,11 @@ const errorFields = {
   session_hash: z.string().max(64),
 };
 
+/** Larger answers are not compared. */
+export const MAX_PAIR_OUTPUT_CHARS = 4_000;
+const pairedOutputSchema = z.record(z.string(), z.unknown());
+const pairIdSchema = idSchema.meta({ description: 'stands for one input that both versions were asked' });
+
 export const evidenceSchema = z.discriminatedUnion('kind', [
   z.object({
     ...fields,
@@ -32,6 +38,42 @@ export const evidenceSchema = z.discriminatedUnion('kind', [
   z.object({ ...fields, ...errorFields, kind: z.literal('failed') }),
   z.object({ ...fields, ...errorFields, kind: z.literal('slow') }),
   z.object({ ...fields, ...errorFields, kind: z.literal('corrected') }),
+  z
+    .object({
+      ...fields,
+      kind: z.literal('shadowed'),
+      count: z.int().positive(),
+      failures: z.int().nonnegative(),
+      differed: z.int().nonnegative(),
+      step: z.int().nonnegative(),
+    })
+    .meta({
+      description:
+        'inputs that `arm` was asked in the shadow: whose answer no client got, how many it failed, and to how many its answer was another',
+    }),
+  z
+    .object({
+      ...fields,
+      kind: z.literal('differed'),
+      pair_id: pairIdSchema,
+      stable_output: pairedOutputSchema,
+      candidate_output: pairedOutputSchema,
+    })
+    .meta({ description: 'what both answered to one input, where that differs; `arm` is who served it' }),
+  z
+    .object({
+      ...fields,
+      ...errorFields,
+      kind: z.literal('judged'),
+      pair_id: pairIdSchema,
+      correct: z.boolean(),
+      expected_output: pairedOutputSchema.nullable(),
+      asked: z.boolean(),
+    })
+    .meta({
+      description:
+        'what was said of the answer that `arm` gave to an input of a pair, and what would have been right, if that was said',
+    }),
   z.object({ ...fields, kind: z.literal('broken'), detail: z.string().max(2000) }),
 ]);
 export type Evidence = z.infer<typeof evidenceSchema>;

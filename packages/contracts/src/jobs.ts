@@ -71,11 +71,19 @@ export type JobEvent = z.infer<typeof jobEventSchema>;
 export const JOB_STREAM_EVENTS = ['state', 'progress'] as const;
 
 /** Of a model type: whether its training is held back because its jobs failed one after another. */
+/** What held the training of a model type back. */
+export const BREAKER_CAUSES = ['failed_jobs', 'rollbacks'] as const;
+export type BreakerCause = (typeof BREAKER_CAUSES)[number];
+
 export const breakerSchema = z
   .object({
     model_type: modelTypeSchema,
     state: z.enum(BREAKER_STATES),
-    failures: z.int().meta({ description: 'failed jobs since the last that completed' }),
+    cause: z.enum(BREAKER_CAUSES).default('failed_jobs'),
+    failures: z.int().meta({
+      description:
+        'failed jobs since the last that completed, or candidates rolled back since the last that was promoted',
+    }),
     open_until: z.string().nullable().meta({ description: 'then one job is let through to try' }),
     last_error: z.string(),
   })

@@ -146,6 +146,11 @@ export const METRICS = {
     'state',
   ),
   jarvis_predictions_running: gauge(PRIME, 'Predictions under way'),
+  jarvis_shadow_requests_total: counter(
+    PRIME,
+    'Inputs of a rollout for the version that did not serve them; skipped: over the budget',
+    'outcome',
+  ),
   jarvis_prime_llm_state: gauge(PRIME, '1 for the state that the LLM server is in', 'state'),
   jarvis_prime_llm_requests_running: gauge(PRIME, 'Requests that the LLM server works on for J-Prime'),
   jarvis_prime_llm_requests_pending: gauge(PRIME, 'Requests held up until the LLM server is ready'),

@@ -28,7 +28,14 @@ export const predictResponseSchema = z
     version: z.string(),
     arm: armSchema,
     rollout: z
-      .object({ deployment_id: z.string(), weight: z.number(), session_hash: z.string() })
+      .object({
+        deployment_id: z.string(),
+        weight: z.number(),
+        session_hash: z.string(),
+        pair_id: z.string().nullable().default(null).meta({
+          description: 'set where the other version answers the same input in the shadow',
+        }),
+      })
       .nullable()
       .meta({
         description:

@@ -81,7 +81,13 @@ test('what goes wrong with an event that nobody waits for is told with the event
 
 test('the breaker of a kind is closed by hand; false when it has none', async () => {
   const world = await new World().wake();
-  const breaker = { modelType: 'nlu', failures: 3, openUntilMs: world.nowMs + 1000, lastError: 'x' } as const;
+  const breaker = {
+    modelType: 'nlu',
+    cause: 'failed_jobs',
+    failures: 3,
+    openUntilMs: world.nowMs + 1000,
+    lastError: 'x',
+  } as const;
   world.store.breakers.set('nlu', breaker);
   const id = await world.submit();
   assert.match(world.job(id).reason, /3 nlu jobs in a row failed/);

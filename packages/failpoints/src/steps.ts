@@ -3,6 +3,7 @@
 
 export const STEPS = [
   'core.breaker.reset',
+  'core.breaker.rollback',
   'core.dataset.rename',
   'core.drop.claim',
   'core.drop.remove',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { DEPLOYMENT_STATES, mayGo, DEPLOYMENT_LIFECYCLE, STRATEGIES, isCodedError } from '@jarvis/contracts';
+import { DEPLOYMENT_STATES, mayGo, DEPLOYMENT_LIFECYCLE, STRATEGIES } from '@jarvis/contracts';
 import {
   decideRollout,
   observe,
@@ -12,6 +12,7 @@ import {
   type JudgeState,
   type RolloutDecision,
   type RolloutLook,
+  type StepPlanOptions,
 } from '../src/index.ts';
 
 const STEPS = [10, 25, 50, 75, 100];
@@ -23,7 +24,7 @@ function served(count: number, step = 0): JudgeEvidence {
   return { kind: 'requests', arm: 'candidate', count, step };
 }
 function errors(count: number, over: Partial<JudgeEvidence> = {}): JudgeEvidence[] {
-  const event = { kind: 'corrected', arm: 'candidate', weight: 0.1, firstErrorOfSession: true, ...over };
+  const event = { kind: 'corrected', arm: 'candidate', weight: 0.1, firstOfSession: true, ...over };
   return Array.from({ length: count }, () => event as JudgeEvidence);
 }
 function look(over: Partial<RolloutLook> = {}): RolloutLook {
@@ -31,6 +32,7 @@ function look(over: Partial<RolloutLook> = {}): RolloutLook {
     state: 'rolling',
     version: 'v0.1.3',
     steps: STEPS,
+    promotion: 'unless_broken',
     stepIndex: 0,
     stepStartedAtMs: 1_000_000,
     nowMs: 1_300_000,
@@ -135,11 +137,51 @@ test('a step that is not of the plan is a mistake of the program', () => {
   assert.throws(() => decideRollout(look({ stepIndex: 5 })), /the step is one of the plan/);
 });
 
-test('a strategy that is not built says what to use instead', () => {
-  const plan = { strategy: 'canary', steps: STEPS, initialPercentage: 10, gradual: true } as const;
-  assert.throws(() => planSteps(plan), {
-    message: 'The strategy canary is not built yet. Use gradual_rollout or immediate.',
+test('at 0 % what counts is what it answered in the shadow', () => {
+  const steps = [0, 100];
+  const pairs = (count: number, failures = 0): JudgeEvidence => ({
+    kind: 'shadowed',
+    arm: 'candidate',
+    count,
+    failures,
+    differed: 0,
+    step: 0,
   });
+  assert.deepEqual(decideRollout(look({ steps, judge: judged(served(500), pairs(30, 1)) })), {
+    go: 'hold',
+    reason:
+      'Too little traffic at 0 %: v0.1.3 has answered in the shadow 29 of the 30 requests that this step needs.',
+  });
+  assert.deepEqual(decideRollout(look({ steps, judge: judged(pairs(30)) })), {
+    go: 'advance',
+    toStep: 1,
+    reason: 'v0.1.3 answered in the shadow 30 requests at 0 % and no guard is broken: on to 100 %.',
+  });
+  assert.equal(decideRollout(look({ steps, judge: judged(pairs(60, 30)) })).go, 'roll_back');
+});
+
+test('an ab_test is promoted once it is shown to be no worse, by errors or by pairs, and holds until then', () => {
+  const test = { steps: [50], promotion: 'when_shown' } as const;
+  const healthy = judged(served(500));
+  assert.deepEqual(decideRollout(look({ ...test, judge: healthy })), {
+    go: 'hold',
+    reason:
+      'Inconclusive: v0.1.3 served 500 requests at 50 % and no guard is broken, but that v0.1.3 is no worse is not shown ' +
+      'yet (evidence 1.0, needs 40). Promote it, abort it, or wait.',
+  });
+  const even = [...errors(30, { weight: 0.5 }), ...errors(40, { weight: 0.5, arm: 'stable' })];
+  assert.match(
+    reasonOf(decideRollout(look({ ...test, judge: judged(served(500), ...even) }))),
+    /that it errs less than 2 times as often is shown .*: it is now the champion\.$/,
+  );
+  const pair = { kind: 'pair', wrong: 'stable', served: 'stable', weight: 0.5, asked: true } as const;
+  const won = Array.from({ length: 12 }, () => ({ ...pair, firstOfSession: false }));
+  assert.match(
+    reasonOf(decideRollout(look({ ...test, judge: judged(served(500), ...won) }))),
+    /that it is right where the two differ is shown .*: it is now the champion\.$/,
+  );
+  const twiceAsBad = [...errors(60, { weight: 0.5 }), ...errors(30, { weight: 0.5, arm: 'stable' })];
+  assert.notEqual(decideRollout(look({ ...test, judge: judged(served(500), ...twiceAsBad) })).go, 'promote');
 });
 
 test('a paused rollout never goes on by itself, but goes back', () => {
@@ -160,7 +202,7 @@ test('every decision is one that the lifecycle allows, and none goes on against 
       kind: fc.constantFrom('failed' as const, 'slow' as const, 'corrected' as const),
       arm: fc.constantFrom('stable' as const, 'candidate' as const),
       weight: fc.constantFrom(0, 0.1, 0.25, 1),
-      firstErrorOfSession: fc.boolean(),
+      firstOfSession: fc.boolean(),
     }),
   );
   const looks = fc.record({
@@ -197,41 +239,51 @@ test('every decision is one that the lifecycle allows, and none goes on against 
   assert.deepEqual([...seen].sort(), ['advance', 'hold', 'promote', 'roll_back', 'stay']);
 });
 
-test('the plan: at once, in steps from the first weight, or straight from there to all', () => {
-  const options = {
-    strategy: 'gradual_rollout',
-    steps: STEPS,
-    initialPercentage: 10,
-    gradual: true,
-  } as const;
-  assert.deepEqual(planSteps(options), STEPS);
-  assert.deepEqual(planSteps({ ...options, initialPercentage: 5 }), [5, ...STEPS]);
-  assert.deepEqual(planSteps({ ...options, initialPercentage: 30 }), [30, 50, 75, 100]);
-  assert.deepEqual(planSteps({ ...options, gradual: false }), [10, 100]);
-  assert.deepEqual(planSteps({ ...options, strategy: 'immediate' }), [100]);
-  assert.deepEqual(planSteps({ ...options, initialPercentage: 100 }), [100]);
+const PLAN = {
+  strategy: 'gradual_rollout',
+  steps: STEPS,
+  initialPercentage: 10,
+  initialIsAsked: false,
+  gradual: true,
+} as const satisfies StepPlanOptions;
+const weightsOf = (over: Partial<StepPlanOptions>): number[] => planSteps({ ...PLAN, ...over }).steps;
+
+test('plans: a gradual rollout starts at its first weight and goes on above it', () => {
+  assert.deepEqual(weightsOf({}), STEPS);
+  assert.deepEqual(weightsOf({ initialPercentage: 5 }), [5, ...STEPS]);
+  assert.deepEqual(weightsOf({ initialPercentage: 30 }), [30, 50, 75, 100]);
+  assert.deepEqual(weightsOf({ gradual: false }), [10, 100]);
+  assert.deepEqual(weightsOf({ initialPercentage: 100 }), [100]);
 });
 
-test('a plan rises to 100 from its first weight; strategies that are not built say so', () => {
+test('plans: at once, one small step, the shadow first, or even halves until something is shown', () => {
+  assert.deepEqual(weightsOf({ strategy: 'immediate' }), [100]);
+  assert.deepEqual(weightsOf({ strategy: 'canary', initialPercentage: 3 }), [3, 100]);
+  assert.deepEqual(weightsOf({ strategy: 'blue_green' }), [0, 100]);
+  const abTest = { ...PLAN, strategy: 'ab_test' } as const;
+  assert.deepEqual(planSteps(abTest), { steps: [50], promotion: 'when_shown' });
+  assert.deepEqual(planSteps({ ...abTest, initialPercentage: 20, initialIsAsked: true }).steps, [20]);
+});
+
+test('a plan rises, and to 100 unless something has to be shown', () => {
   const steps = fc
     .uniqueArray(fc.integer({ min: 1, max: 99 }), { maxLength: 19 })
     .map((list) => [...list.sort((a, b) => a - b), 100]);
   fc.assert(
     fc.property(
-      steps,
-      fc.integer({ min: 1, max: 100 }),
-      fc.boolean(),
-      fc.constantFrom(...STRATEGIES),
-      (steps, initialPercentage, gradual, strategy) => {
-        const plan = (): number[] => planSteps({ strategy, steps, initialPercentage, gradual });
-        if (strategy !== 'immediate' && strategy !== 'gradual_rollout') {
-          assert.throws(plan, (error) => isCodedError(error, 'unsupported_strategy'));
-          return;
-        }
-        const weights = plan();
-        assert.equal(weights.at(-1), 100);
+      fc.record({
+        strategy: fc.constantFrom(...STRATEGIES),
+        steps,
+        initialPercentage: fc.integer({ min: 1, max: 100 }),
+        initialIsAsked: fc.boolean(),
+        gradual: fc.boolean(),
+      }),
+      (options) => {
+        const { steps: weights, promotion } = planSteps(options);
         assert.ok(weights.every((weight, i) => i === 0 || weight > (weights[i - 1] ?? 0)));
-        if (strategy === 'gradual_rollout') assert.equal(weights[0], initialPercentage);
+        assert.equal(promotion, options.strategy === 'ab_test' ? 'when_shown' : 'unless_broken');
+        if (promotion === 'unless_broken') assert.equal(weights.at(-1), 100);
+        if (options.strategy === 'gradual_rollout') assert.equal(weights[0], options.initialPercentage);
       },
     ),
   );

@@ -8,11 +8,13 @@ import {
   guardAlpha,
   guardThreshold,
   observe,
+  pairsOfStep,
   readGuards,
   requestsOfStep,
   startErrorShare,
   observeErrorShare,
   startJudge,
+  type ArmCounts,
   type ErrorEvidence,
   type JudgeEvidence,
   type JudgeState,
@@ -24,7 +26,7 @@ const errors = fc.record({
   kind: fc.constantFrom('failed' as const, 'slow' as const, 'corrected' as const),
   arm: arms,
   weight: fc.double({ min: 0, max: 1, noNaN: true }),
-  firstErrorOfSession: fc.boolean(),
+  firstOfSession: fc.boolean(),
 });
 const requests = fc.record({
   kind: fc.constant('requests' as const),
@@ -32,16 +34,40 @@ const requests = fc.record({
   count: fc.integer({ min: 1, max: 500 }),
   step: fc.nat({ max: 4 }),
 });
-const broken = fc.record({ kind: fc.constant('broken' as const), arm: arms, detail: fc.string() });
-const evidences: fc.Arbitrary<JudgeEvidence[]> = fc.array(fc.oneof(errors, errors, requests, broken), {
-  maxLength: 60,
+const shadowed = fc
+  .record({
+    arm: arms,
+    count: fc.integer({ min: 1, max: 50 }),
+    failed: fc.nat({ max: 50 }),
+    step: fc.nat({ max: 4 }),
+  })
+  .map(({ failed, ...rest }) => ({
+    ...rest,
+    kind: 'shadowed' as const,
+    failures: Math.min(failed, rest.count),
+    differed: 0,
+  }));
+const pairs = fc.record({
+  kind: fc.constant('pair' as const),
+  wrong: arms,
+  served: arms,
+  weight: fc.double({ min: 0, max: 1, noNaN: true }),
+  asked: fc.boolean(),
+  firstOfSession: fc.boolean(),
 });
+const broken = fc.record({ kind: fc.constant('broken' as const), arm: arms, detail: fc.string() });
+const evidences: fc.Arbitrary<JudgeEvidence[]> = fc.array(
+  fc.oneof(errors, errors, requests, shadowed, pairs, broken),
+  {
+    maxLength: 60,
+  },
+);
 
 function judged(evidence: readonly JudgeEvidence[], options = OPTIONS): JudgeState {
   return evidence.reduce(observe, startJudge(options));
 }
 function error(over: Partial<ErrorEvidence> = {}): ErrorEvidence {
-  return { kind: 'corrected', arm: 'candidate', weight: 0.1, firstErrorOfSession: true, ...over };
+  return { kind: 'corrected', arm: 'candidate', weight: 0.1, firstOfSession: true, ...over };
 }
 function repeat<T>(count: number, value: T): T[] {
   return Array.from({ length: count }, () => value);
@@ -52,11 +78,12 @@ function reading(state: JudgeState, guard: string) {
 
 test('alpha is shared out over the guards, and no more than alpha', () => {
   assert.equal(guardThreshold('error_share', 0.05), 50);
-  assert.equal(guardThreshold('paired_accuracy', 0.05), 50);
+  assert.equal(guardThreshold('slow_answers', 0.05), 400);
+  assert.equal(guardThreshold('paired_accuracy', 0.05).toFixed(3), '57.143');
   assert.equal(guardThreshold('failure_limit', 0.05), 100);
   fc.assert(
     fc.property(fc.double({ min: 0.0001, max: 0.5, noNaN: true }), (alpha) => {
-      const guards = ['error_share', 'paired_accuracy', 'failure_limit'] as const;
+      const guards = ['error_share', 'slow_answers', 'paired_accuracy', 'failure_limit'] as const;
       const spent = guards.reduce((sum, guard) => sum + guardAlpha(guard, alpha), 0);
       assert.ok(Math.abs(spent - alpha) < 1e-12);
       for (const guard of guards) assert.ok(guardThreshold(guard, alpha) * guardAlpha(guard, alpha) > 0.999);
@@ -75,8 +102,8 @@ test('takes the evidence of the contract as it is', () => {
     session_hash: 'abc',
   });
   assert.ok(wire.kind === 'failed');
-  const state = observe(startJudge(OPTIONS), { ...wire, firstErrorOfSession: true });
-  assert.equal(state.candidateFailures, 1);
+  const state = observe(startJudge(OPTIONS), { ...wire, firstOfSession: true });
+  assert.deepEqual(state.errors.failed, { stable: 0, candidate: 1 });
   assert.deepEqual(state.errorSessions, { stable: 0, candidate: 1 });
 });
 
@@ -93,16 +120,21 @@ test('counts requests by arm and step', () => {
   assert.deepEqual(requestsOfStep(state, 2), { stable: 0, candidate: 0 });
 });
 
-test('the error share takes failed, slow and corrected alike, once for each session', () => {
+test('the error share takes failed and corrected alike, once for each session; slow answers have a share of their own', () => {
   let expected = startErrorShare({ toleratedRiskRatio: 1 });
   let state = startJudge(OPTIONS);
-  for (const kind of ['failed', 'slow', 'corrected'] as const) {
+  for (const kind of ['failed', 'corrected', 'failed'] as const) {
     state = observe(state, error({ kind }));
-    state = observe(state, error({ kind, firstErrorOfSession: false }));
+    state = observe(state, error({ kind, firstOfSession: false }));
     expected = observeErrorShare(expected, { arm: 'candidate', weight: 0.1 });
   }
   assert.equal(reading(state, 'error_share')?.evidence, errorShareEvidence(expected).evidence);
   assert.equal(errorShareEvidence(expected).evidence.toFixed(6), '111.844148');
+  assert.equal(reading(state, 'slow_answers')?.evidence, 1);
+  const slow = judged(repeat(3, error({ kind: 'slow' })));
+  assert.equal(reading(slow, 'slow_answers')?.evidence.toFixed(6), '111.844148');
+  assert.equal(reading(slow, 'error_share')?.evidence, 1);
+  assert.deepEqual(slow.errors.slow, { stable: 0, candidate: 3 });
 });
 
 test('the error share breaks at its threshold, and not with too few sessions', () => {
@@ -121,9 +153,13 @@ test('a guard is broken at its threshold and above, and not below', () => {
   fc.assert(
     fc.property(evidences, (evidence) => {
       const state = judged(evidence);
-      const sessions = state.errorSessions.stable + state.errorSessions.candidate;
+      const sum = ({ stable, candidate }: ArmCounts): number => stable + candidate;
+      const sessions: Record<string, number> = {
+        error_share: sum(state.errorSessions),
+        slow_answers: sum(state.slowSessions),
+      };
       for (const { guard, evidence, threshold, broken } of readGuards(state)) {
-        const enough = guard !== 'error_share' || sessions >= ERROR_SESSIONS_MIN;
+        const enough = (sessions[guard] ?? Infinity) >= ERROR_SESSIONS_MIN;
         assert.equal(broken, enough && evidence >= threshold);
       }
     }),
@@ -159,12 +195,48 @@ test('the failure limit counts the failed requests of the candidate only, every 
   const state = judged([
     { kind: 'requests', arm: 'candidate', count: 50, step: 0 },
     ...repeat(4, error({ kind: 'failed' })),
-    ...repeat(4, error({ kind: 'failed', firstErrorOfSession: false })),
+    ...repeat(4, error({ kind: 'failed', firstOfSession: false })),
     ...repeat(20, error({ kind: 'failed', arm: 'stable' })),
     ...repeat(20, error({ kind: 'slow' })),
     ...repeat(20, error({ kind: 'corrected' })),
   ]);
   assert.equal(reading(state, 'failure_limit')?.evidence.toFixed(6), '8.478076');
+});
+
+test('what the candidate fails in the shadow counts against the limit; what the stable version fails there does not', () => {
+  const shadow = (arm: 'stable' | 'candidate', count: number, failures: number): JudgeEvidence => ({
+    kind: 'shadowed',
+    arm,
+    count,
+    failures,
+    differed: 2,
+    step: 1,
+  });
+  const state = judged([
+    { kind: 'requests', arm: 'candidate', count: 20, step: 0 },
+    shadow('candidate', 30, 8),
+    shadow('stable', 40, 30),
+  ]);
+  assert.equal(reading(state, 'failure_limit')?.evidence.toFixed(6), '8.478076');
+  assert.deepEqual(state.pairs, { answered: 32, differed: 4 });
+  assert.equal(pairsOfStep(state, 1), 32);
+  assert.equal(pairsOfStep(state, 0), 0);
+});
+
+test('lost pairs break the accuracy guard', () => {
+  const lost = {
+    kind: 'pair',
+    wrong: 'candidate',
+    served: 'stable',
+    weight: 0.1,
+    asked: true,
+    firstOfSession: false,
+  } as const;
+  const [few, enough] = [judged(repeat(7, lost)), judged(repeat(8, lost))];
+  assert.equal(reading(few, 'paired_accuracy')?.evidence.toFixed(3), '31.875');
+  assert.equal(reading(few, 'paired_accuracy')?.broken, false);
+  assert.equal(reading(enough, 'paired_accuracy')?.evidence.toFixed(3), '56.778');
+  assert.equal(reading(judged(repeat(9, lost)), 'paired_accuracy')?.broken, true);
 });
 
 test('failures heard of before their requests are counted as requests', () => {
@@ -200,7 +272,7 @@ test('is plain JSON, also where evidence overflows: stored and read between any 
   const sure = judged(repeat(500, error({ kind: 'failed' })));
   assert.deepEqual(
     readGuards(sure).map((r) => r.evidence),
-    [1e12, 1e12],
+    [1e12, 1, 1, 1e12],
   );
 });
 
@@ -209,18 +281,18 @@ test('what was seen never shrinks, the input is left alone, and later errors of 
     fc.property(evidences, errors, (evidence, piece) => {
       const state = judged(evidence);
       const before = structuredClone(state);
-      const after = observe(state, { ...piece, firstErrorOfSession: false });
+      const after = observe(state, { ...piece, firstOfSession: false });
       assert.deepEqual(state, before);
       assert.deepEqual(after.errorShare, state.errorShare);
       assert.deepEqual(after.errorSessions, state.errorSessions);
-      assert.ok(after.candidateFailures >= state.candidateFailures);
+      assert.ok(after.errors.failed.candidate >= state.errors.failed.candidate);
     }),
   );
 });
 
 test('the order of the evidence does not matter', () => {
   fc.assert(
-    fc.property(fc.array(fc.oneof(errors, requests), { maxLength: 40 }), (evidence) => {
+    fc.property(fc.array(fc.oneof(errors, requests, shadowed, pairs), { maxLength: 40 }), (evidence) => {
       const [forth, back] = [judged(evidence), judged(evidence.toReversed())];
       assert.deepEqual(forth.requests, back.requests);
       assert.deepEqual(forth.errorSessions, back.errorSessions);
@@ -238,6 +310,8 @@ test('nothing seen breaks nothing; options out of range are refused', () => {
     readGuards(startJudge(OPTIONS)).map(({ guard, broken }) => ({ guard, broken })),
     [
       { guard: 'error_share', broken: false },
+      { guard: 'slow_answers', broken: false },
+      { guard: 'paired_accuracy', broken: false },
       { guard: 'failure_limit', broken: false },
     ],
   );

@@ -14,7 +14,7 @@ function shareBroken(evidence: number, over: Partial<JudgeState> = {}): JudgeSta
     ...HEALTHY,
     errorSessions: { stable: 1, candidate: 5 },
     weights: { least: 0.125, most: 0.125 },
-    errorShare: { toleratedRiskRatio: 1, logWealth },
+    errorShare: { ...HEALTHY.errorShare, logWealth },
     ...over,
   };
 }
@@ -54,8 +54,26 @@ test('at its threshold a guard breaks, and the chance is its own part of alpha',
   assert.equal(told(shareBroken(49.9)), 'nothing');
 });
 
+test('slow answers, and pairs that the candidate lost, each in its own sentence', () => {
+  const { errorShare } = shareBroken(500);
+  const slow = { ...HEALTHY, slowSessions: { stable: 2, candidate: 9 }, slowShare: errorShare };
+  assert.equal(
+    told({ ...slow, weights: { least: 0.1, most: 0.1 } }),
+    'Of 11 sessions with a slow answer, 9 had it on v0.1.3, which served 10 % of requests: chance of this or more ' +
+      'evidence if it were no worse is at most 0.2 %.',
+  );
+  const asked = { candidateWrong: 14, stableWrong: 1 };
+  const pairs = { ...HEALTHY, paired: { ...HEALTHY.paired, asked } };
+  assert.match(
+    told(pairs),
+    /^Both versions answered the same inputs; of 15 on which just one was right, v0\.1\.3 was wrong on 14: chance of /,
+  );
+  assert.ok(chanceIn(told(pairs)) <= 1.5);
+});
+
 test('the failure limit: how many of how many, and what would be allowed', () => {
-  const judge = { ...HEALTHY, requests: { stable: 900, candidate: 120 }, candidateFailures: 18 };
+  const errors = { ...HEALTHY.errors, failed: { stable: 0, candidate: 18 } };
+  const judge = { ...HEALTHY, requests: { stable: 900, candidate: 120 }, errors };
   const sentence = told(judge);
   assert.match(
     sentence,

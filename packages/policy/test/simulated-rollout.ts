@@ -58,7 +58,7 @@ export function simulateRollout(options: SimulatedRollout): SimulatedOutcome {
       judge = observe(judge, { kind: 'requests', arm, count: 1, step });
       const rate = arm === 'candidate' ? options.candidateRate : options.stableRate;
       if (random() >= Math.min(1, rate * (factors[session] ?? 1))) continue;
-      judge = observe(judge, { kind, arm, weight, firstErrorOfSession: !erred.has(session) });
+      judge = observe(judge, { kind, arm, weight, firstOfSession: !erred.has(session) });
       erred.add(session);
       const broken = readGuards(judge).find((guard) => guard.broken);
       if (broken !== undefined) {

@@ -1,6 +1,7 @@
 // One request: which version answers it, what becomes of a failure, and what the judge of a rollout hears of it.
 //
 //   session -> place in [0, 1) -> candidate (ready, place < weight) or stable; a candidate's failure is answered by stable
+//   behind the answer the other version is asked the same, in the shadow
 import {
   type Arm,
   CodedError,
@@ -15,6 +16,8 @@ import type { Clock, Logger, Random } from '@jarvis/runtime';
 import type { Fleet, Serving, Trial } from '../models/fleet.ts';
 import type { ServedVersion } from '../models/served-version.ts';
 import type { EvidenceRecorder } from './evidence-recorder.ts';
+import { Latencies } from './latencies.ts';
+import type { Answered, Shadow } from './shadow.ts';
 
 /** More at a time would only wait for the processor, and each holds its input. */
 const RUNNING_REQUESTS_MAX = 1024;
@@ -25,10 +28,14 @@ const RETRY_AFTER_SECONDS = 1;
 export interface PredictorOptions {
   readonly fleet: Fleet;
   readonly evidence: EvidenceRecorder;
+  readonly shadow: Shadow;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
 }
+
+/** What the client gets of a rollout, to file a later correction under. */
+type Rollout = NonNullable<PredictResponse['rollout']>;
 
 export interface PredictRequest {
   readonly kind: ModelType;
@@ -52,6 +59,7 @@ export class Predictor {
   readonly #startedMs: number;
   #lastMs: number;
   readonly #lastMsOf = new Map<ModelType, number>();
+  readonly #latencies = new Latencies();
 
   constructor(options: PredictorOptions) {
     this.#options = options;
@@ -87,12 +95,15 @@ export class Predictor {
     return this.#counted(request.kind, async () => {
       if (fleet.serving(request.kind) === undefined) await fleet.wake(request.kind);
       const serving = this.#servingOf(request.kind);
-      if (serving.trial === null) return await this.#answer(serving.stable, request, 'stable');
+      if (serving.trial === null) return (await this.#timed(serving.stable, request, 'stable')).answer;
       return await this.#answerInTrial(serving, serving.trial, request);
     });
   }
 
-  /** Asks the version that `find` resolves to, whatever the session: the judge of a rollout hears nothing of it. @throws {CodedError} as `predict`, and what `find` throws */
+  /**
+   * Asks the version that `find` resolves to, whatever the session: the judge of a rollout hears nothing of it.
+   * @throws {CodedError} as `predict`, and what `find` throws
+   */
   predictWith(
     find: () => Promise<ServedVersion>,
     { kind, inputs }: Omit<BatchRequest, 'sessionId'>,
@@ -132,14 +143,18 @@ export class Predictor {
     const session = request.sessionId ?? this.#options.random.id('request');
     const { deploymentId: deployment_id, weight, candidate } = trial;
     const session_hash = sessionHash(session, trial.salt);
-    const rollout = { deployment_id, weight, session_hash };
+    const rollout: Rollout = { deployment_id, weight, session_hash, pair_id: null };
     if (candidate === null) return { ...(await this.#answer(serving.stable, request, 'stable')), rollout };
     const arm = assignArm(sessionUnit(session, trial.salt), weight);
     const served = arm === 'candidate' ? candidate : serving.stable;
     try {
-      const answer = await this.#answer(served, request, arm);
-      this.#options.evidence.request(trial, arm);
-      return { ...answer, rollout };
+      const { answer, ms } = await this.#timed(served, request, arm);
+      const { evidence, shadow } = this.#options;
+      evidence.request(trial, arm);
+      if (ms !== null && this.#latencies.isSlow(request.kind, trial, ms))
+        evidence.slow(trial, arm, session_hash);
+      const pair_id = shadow.begin(serving, { trial, arm, ...firstOf(request, answer) });
+      return { ...answer, rollout: { ...rollout, pair_id } };
     } catch (error) {
       if (isCodedError(error, 'invalid_request')) throw error;
       this.#noteFailure(trial, arm, session_hash);
@@ -148,6 +163,21 @@ export class Predictor {
     // The stable version of now: the one of before may have been replaced meanwhile.
     const { stable } = this.#servingOf(request.kind);
     return { ...(await this.#answer(stable, request, 'stable')), rollout };
+  }
+
+  /** `ms` is null for a batch: it takes as long as it has inputs, and says nothing about how fast a version is. */
+  async #timed(
+    served: ServedVersion,
+    request: BatchRequest,
+    arm: Arm,
+  ): Promise<{ answer: BatchAnswer; ms: number | null }> {
+    const { clock } = this.#options;
+    const startedMs = clock.monotonic();
+    const answer = await this.#answer(served, request, arm);
+    if (request.inputs.length > 1) return { answer, ms: null };
+    const ms = clock.monotonic() - startedMs;
+    if (arm === 'stable') this.#latencies.note(served, ms);
+    return { answer, ms };
   }
 
   async #answer(served: ServedVersion, { inputs }: BatchRequest, arm: Arm): Promise<BatchAnswer> {
@@ -186,4 +216,13 @@ export class Predictor {
     if ((failures & (failures - 1)) !== 0) return;
     this.#options.logger.error({ ...served.name, failures, err: error }, 'a prediction failed');
   }
+}
+
+/** What of a request is asked in the shadow, too: of a batch its first input stands for all. */
+function firstOf(
+  { inputs: [input] }: BatchRequest,
+  { predictions: [first] }: BatchAnswer,
+): Pick<Answered, 'input' | 'output'> {
+  invariant(input !== undefined && first !== undefined, 'a request has an input, and each is answered');
+  return { input, output: first.output };
 }

@@ -37,4 +37,17 @@ export const MIGRATIONS: readonly Migration[] = [
       );
       ALTER TABLE room ADD COLUMN llm INTEGER NOT NULL DEFAULT 0;`,
   },
+  {
+    id: 3,
+    name: 'answers in the shadow',
+    sql: `
+      ALTER TABLE outbox ADD COLUMN failures BIGINT;
+      ALTER TABLE outbox ADD COLUMN differed BIGINT;
+      ALTER TABLE outbox ADD COLUMN pair_id TEXT;
+      ALTER TABLE outbox ADD COLUMN stable_output TEXT;
+      ALTER TABLE outbox ADD COLUMN candidate_output TEXT;
+      DROP INDEX outbox_open_requests;
+      CREATE UNIQUE INDEX outbox_open_counts ON outbox (deployment_id, arm, step, kind)
+        WHERE kind IN ('requests', 'shadowed') AND attempted = 0;`,
+  },
 ];

@@ -1,7 +1,7 @@
 // Evidence that the judge has not acknowledged. A row keeps its id however often it is sent, and goes only when it was
 // acknowledged. Requests of one deployment, arm and step gather in one row until that row is first sent.
 //
-//   counts, failures -> row (attempted 0) -> batch (attempted 1) -> acknowledged: gone
+//   counts, events -> row (attempted 0) -> batch (attempted 1) -> acknowledged: gone
 import { type Arm, type Evidence, evidenceSchema, MAX_EVIDENCE_PER_BATCH } from '@jarvis/contracts';
 import { type Database, sql, type Transaction } from '@jarvis/store';
 
@@ -14,27 +14,44 @@ const REFUSED_KEPT = 1000;
 const NEXT_SEQ = sql`(SELECT coalesce(max(seq), 0) + 1 FROM outbox)`;
 
 export type RequestCount = Extract<Evidence, { kind: 'requests' }>;
-export type Failure = Extract<Evidence, { kind: 'failed' }>;
+export type ShadowCount = Extract<Evidence, { kind: 'shadowed' }>;
+/** Rows of the same rollout, arm and step gather in one. */
+export type CountRow = RequestCount | ShadowCount;
+/** Rows of their own. */
+export type EventRow = Extract<Evidence, { kind: 'failed' | 'slow' | 'differed' }>;
 export type Broken = Extract<Evidence, { kind: 'broken' }>;
 
-/** Stores counts before failures, so that the judge never hears of more failures than requests. */
+/** Stores counts before events, so that the judge never hears of more failures than requests. */
 export async function addEvidence(
   db: Database,
-  counts: readonly RequestCount[],
-  failures: readonly Failure[],
+  counts: readonly CountRow[],
+  events: readonly EventRow[],
 ): Promise<void> {
   await db.transaction('prime.evidence.add', async (tx) => {
-    for (const c of counts)
-      await tx.run(sql`
-        INSERT INTO outbox (seq, evidence_id, kind, deployment_id, arm, observed_at, step, count)
-        VALUES (${NEXT_SEQ}, ${c.evidence_id}, 'requests', ${c.deployment_id}, ${c.arm}, ${c.observed_at}, ${c.step}, ${c.count})
-        ON CONFLICT (deployment_id, arm, step) WHERE kind = 'requests' AND attempted = 0
-        DO UPDATE SET count = outbox.count + excluded.count, observed_at = excluded.observed_at`);
-    for (const f of failures)
-      await tx.run(sql`
-        INSERT INTO outbox (seq, evidence_id, kind, deployment_id, arm, observed_at, weight, session_hash)
-        VALUES (${NEXT_SEQ}, ${f.evidence_id}, 'failed', ${f.deployment_id}, ${f.arm}, ${f.observed_at}, ${f.weight}, ${f.session_hash})`);
+    for (const count of counts) await addCount(tx, count);
+    for (const event of events) await addEvent(tx, event);
   });
+}
+
+async function addCount(tx: Transaction, c: CountRow): Promise<void> {
+  const [failures, differed] = c.kind === 'shadowed' ? [c.failures, c.differed] : [null, null];
+  await tx.run(sql`
+    INSERT INTO outbox (seq, evidence_id, kind, deployment_id, arm, observed_at, step, count, failures, differed)
+    VALUES (${NEXT_SEQ}, ${c.evidence_id}, ${c.kind}, ${c.deployment_id}, ${c.arm}, ${c.observed_at}, ${c.step}, ${c.count}, ${failures}, ${differed})
+    ON CONFLICT (deployment_id, arm, step, kind) WHERE kind IN ('requests', 'shadowed') AND attempted = 0
+    DO UPDATE SET count = outbox.count + excluded.count, failures = outbox.failures + excluded.failures,
+      differed = outbox.differed + excluded.differed, observed_at = excluded.observed_at`);
+}
+
+async function addEvent(tx: Transaction, e: EventRow): Promise<void> {
+  const [weight, session] = e.kind === 'differed' ? [null, null] : [e.weight, e.session_hash];
+  const [pair, stable, candidate] =
+    e.kind === 'differed'
+      ? [e.pair_id, JSON.stringify(e.stable_output), JSON.stringify(e.candidate_output)]
+      : [null, null, null];
+  await tx.run(sql`
+    INSERT INTO outbox (seq, evidence_id, kind, deployment_id, arm, observed_at, weight, session_hash, pair_id, stable_output, candidate_output)
+    VALUES (${NEXT_SEQ}, ${e.evidence_id}, ${e.kind}, ${e.deployment_id}, ${e.arm}, ${e.observed_at}, ${weight}, ${session}, ${pair}, ${stable}, ${candidate})`);
 }
 
 /** Stores that a candidate is broken, once for each deployment. */
@@ -104,11 +121,13 @@ export async function readOutbox(
   };
 }
 
-export async function pendingFailures(db: Database): Promise<number> {
-  const row = await db.get<{ n: number }>(
-    sql`SELECT count(*) AS n FROM outbox WHERE refused IS NULL AND kind = 'failed'`,
+/** Failed requests that wait, and slow answers and pairs. */
+export async function readUnheard(db: Database): Promise<{ failures: number; optional: number }> {
+  const rows = await db.all<{ kind: string; n: number | string }>(
+    sql`SELECT kind, count(*) AS n FROM outbox WHERE refused IS NULL GROUP BY kind`,
   );
-  return row?.n ?? 0;
+  const of = (kind: Evidence['kind']): number => Number(rows.find((row) => row.kind === kind)?.n ?? 0);
+  return { failures: of('failed'), optional: of('slow') + of('differed') };
 }
 
 async function forgetOldRefusals(tx: Transaction): Promise<void> {
@@ -136,6 +155,12 @@ export interface OutboxRow {
   readonly weight: number | null;
   readonly session_hash: string | null;
   readonly detail: string | null;
+  readonly failures: number | null;
+  readonly differed: number | null;
+  readonly pair_id: string | null;
+  /** JSON. */
+  readonly stable_output: string | null;
+  readonly candidate_output: string | null;
   readonly attempted: number;
   readonly refused: string | null;
 }
@@ -146,5 +171,20 @@ function evidenceOf(row: OutboxRow): Evidence {
 
 function columnsOf(row: OutboxRow): Record<string, unknown> {
   const { seq: _seq, attempted: _attempted, refused: _refused, ...columns } = row;
-  return Object.fromEntries(Object.entries(columns).filter(([, v]) => v !== null));
+  const parsed = {
+    ...columns,
+    stable_output: parseOrNull(row.stable_output),
+    candidate_output: parseOrNull(row.candidate_output),
+  };
+  return Object.fromEntries(Object.entries(parsed).filter(([, v]) => v !== null));
+}
+
+/** A text that is no JSON stays as it is, and is told of as no output. */
+function parseOrNull(text: string | null): unknown {
+  if (text === null) return null;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
 }

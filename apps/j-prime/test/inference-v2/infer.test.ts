@@ -19,7 +19,8 @@ async function serving(): Promise<World & { prime: RunningPrime }> {
 }
 
 async function inRollout(candidate = v2, weight = 1): Promise<World & { prime: RunningPrime }> {
-  const world = await makeWorld();
+  const made = await makeWorld();
+  const world = { ...made, environment: { ...made.environment, ROLLOUT_SHADOW_SHARE: '1' } };
   const prime = await startPrime(world);
   world.reactor.route(v1, { model: candidate, weight });
   await prime.waitForState('v0.2.0', 'ready');
@@ -189,10 +190,14 @@ test('a batch is one piece of evidence; a request to a version by name is none',
     assert.deepEqual(body.outputs[0]?.data, [isStable ? 'one' : 'two']);
   }
   assert.equal((await infer(prime, textsAsJson('a', 'b', 'c'))).body.model_version, 'v0.2.0');
+  const shadowed = (): number =>
+    reactor.heard().reduce((sum, e) => sum + (e.kind === 'shadowed' ? e.count : 0), 0);
   await until('the batch to be heard of', () => reactor.countRequests('candidate') > 0);
+  await until('its shadow, too', () => shadowed() > 0);
   await until('the outbox to be empty', async () => (await prime.health()).outbox_pending === 0);
   assert.equal(reactor.countRequests('candidate'), 1);
   assert.equal(reactor.countRequests('stable'), 0);
+  assert.equal(shadowed(), 1);
 });
 
 test('a batch that the candidate fails is answered by stable alone; a failure of a version by name is told', async () => {

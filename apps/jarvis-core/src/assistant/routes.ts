@@ -102,16 +102,16 @@ async function feedback(
       experiences: [experience],
       nowMs: clock.now(),
     });
-    const evidence = evidenceOf(interaction, body.correct, clock.now());
-    if (evidence !== null) await queueEvidence(tx, evidence, clock.now());
+    for (const evidence of evidenceOf(interaction, body, clock.now()))
+      await queueEvidence(tx, evidence, clock.now());
     return false;
   });
-  if (!body.correct) options.onEvidence();
+  options.onEvidence();
   return { interaction_id: body.interaction_id, stored: true, repeated };
 }
 
 function experienceOf(interaction: Interaction, body: z.infer<typeof feedbackRequestSchema>): Experience {
-  const { intent, confidence, version } = interaction;
+  const { intent, confidence, version, rollout, arm } = interaction;
   if (body.correct && body.expected_output !== undefined && body.expected_output.intent !== intent) {
     throw new CodedError(
       'invalid_request',
@@ -131,21 +131,29 @@ function experienceOf(interaction: Interaction, body: z.infer<typeof feedbackReq
     actual_output: { intent },
     success: body.correct,
     confidence,
-    metadata: { interaction_id: interaction.interactionId, version },
+    metadata: {
+      interaction_id: interaction.interactionId,
+      version,
+      ...(rollout === null ? {} : { deployment_id: rollout.deployment_id, arm }),
+    },
     timestamp: interaction.answeredAtMs / 1000,
   };
 }
 
-function evidenceOf(interaction: Interaction, correct: boolean, nowMs: number): Evidence | null {
-  const { rollout } = interaction;
-  if (correct || rollout === null) return null;
-  return {
-    kind: 'corrected',
-    evidence_id: `corrected-${interaction.interactionId}`,
-    deployment_id: rollout.deployment_id,
-    arm: interaction.arm,
-    weight: rollout.weight,
-    session_hash: rollout.session_hash,
-    observed_at: isoOf(nowMs),
-  };
+/** A correction counts against who answered; what is said of an input that both versions were asked tells which is better. */
+function evidenceOf(
+  { interactionId, rollout, arm }: Interaction,
+  { correct, expected_output: expected, asked }: z.infer<typeof feedbackRequestSchema>,
+  nowMs: number,
+): Evidence[] {
+  if (rollout === null) return [];
+  const { deployment_id, weight, session_hash, pair_id } = rollout;
+  const fields = { deployment_id, arm, weight, session_hash, observed_at: isoOf(nowMs) };
+  const evidence: Evidence[] = [];
+  if (!correct) evidence.push({ ...fields, kind: 'corrected', evidence_id: `corrected-${interactionId}` });
+  if (typeof pair_id === 'string') {
+    const judged = { correct, expected_output: expected ?? null, asked, pair_id };
+    evidence.push({ ...fields, ...judged, kind: 'judged', evidence_id: `judged-${interactionId}` });
+  }
+  return evidence;
 }

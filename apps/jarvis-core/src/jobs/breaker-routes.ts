@@ -20,7 +20,7 @@ export function addBreakerRoutes(server: HttpServer, options: BreakerRoutesOptio
     '/api/breakers',
     {
       schema: {
-        summary: 'Model types of which jobs failed since the last that completed',
+        summary: 'Model types whose jobs failed, or whose candidates were rolled back, one after the other',
         response: { 200: breakersSchema },
       },
     },
@@ -41,8 +41,17 @@ export function addBreakerRoutes(server: HttpServer, options: BreakerRoutesOptio
     async (req) => {
       const { model_type: modelType } = req.params;
       if (!(await coordinator.resetBreaker(modelType)))
-        throw new CodedError('not_found', `no ${modelType} job has failed since the last that completed`);
-      const closed: BreakerView = { modelType, failures: 0, openUntilMs: null, lastError: '' };
+        throw new CodedError(
+          'not_found',
+          `nothing holds the training of ${modelType} back: no job of it has failed since the last that completed`,
+        );
+      const closed: BreakerView = {
+        modelType,
+        cause: 'failed_jobs',
+        failures: 0,
+        openUntilMs: null,
+        lastError: '',
+      };
       return breakerOf(closed, clock.now(), rules);
     },
   );

@@ -1,7 +1,15 @@
-// The breakers of the model types: rows only of those of which a job failed since the last that completed.
-import type { Breaker, ModelType } from '@jarvis/contracts';
+// The breakers of the model types: rows only of those of which a job failed since the last that completed, or of which
+// so many candidates in a row were rolled back.
+import type { Breaker, BreakerCause, ModelType } from '@jarvis/contracts';
 import type { JobEnd } from '@jarvis/coordinator';
-import { afterFailure, breakerState, type BreakerRules, type BreakerView } from '@jarvis/policy';
+import {
+  afterFailure,
+  afterRollback,
+  breakerState,
+  type BreakerRules,
+  type BreakerView,
+  type RolledBack,
+} from '@jarvis/policy';
 import { isoOf } from '@jarvis/runtime';
 import { type Reader, sql, type Transaction } from '@jarvis/store';
 import { findJobRow } from './jobs.ts';
@@ -9,6 +17,7 @@ import { numberOrNull } from './rows.ts';
 
 interface BreakerRow {
   readonly model_type: ModelType;
+  readonly cause: BreakerCause;
   readonly failures: number | string;
   readonly open_until: number | string | null;
   readonly last_error: string;
@@ -18,6 +27,7 @@ export async function listBreakers(db: Reader): Promise<BreakerView[]> {
   const rows = await db.all<BreakerRow>(sql`SELECT * FROM breakers ORDER BY model_type`);
   return rows.map((row) => ({
     modelType: row.model_type,
+    cause: row.cause,
     failures: Number(row.failures),
     openUntilMs: numberOrNull(row.open_until),
     lastError: row.last_error,
@@ -28,6 +38,7 @@ export function breakerOf(view: BreakerView, nowMs: number, rules: BreakerRules)
   return {
     model_type: view.modelType,
     state: breakerState(view, nowMs, rules),
+    cause: view.cause,
     failures: view.failures,
     open_until: view.openUntilMs === null ? null : isoOf(view.openUntilMs),
     last_error: view.lastError,
@@ -64,12 +75,30 @@ export async function countFailure(
   rules: BreakerRules,
 ): Promise<void> {
   const before = (await listBreakers(tx)).find((b) => b.modelType === modelType) ?? null;
-  const after = afterFailure(before, { modelType, error }, nowMs, rules);
+  await putBreaker(tx, afterFailure(before, { modelType, error }, nowMs, rules));
+}
+
+/** What is known of rollbacks in a row counts once for each of them; whether it was news. */
+export async function countRollback(
+  tx: Transaction,
+  { endedAt, ...rolledBack }: RolledBack & { readonly endedAt: string },
+  { nowMs, rules }: { nowMs: number; rules: BreakerRules },
+): Promise<boolean> {
+  const isNews = await tx.run(sql`
+    INSERT INTO rollbacks_counted (model_type, ended_at) VALUES (${rolledBack.modelType}, ${endedAt})
+    ON CONFLICT (model_type) DO UPDATE SET ended_at = excluded.ended_at WHERE rollbacks_counted.ended_at <> excluded.ended_at`);
+  if (isNews === 0) return false;
+  const after = afterRollback(rolledBack, nowMs, rules);
+  if (after !== null) await putBreaker(tx, after);
+  return after !== null;
+}
+
+async function putBreaker(tx: Transaction, after: BreakerView): Promise<void> {
   const openUntil = after.openUntilMs === null ? null : Math.round(after.openUntilMs);
   await tx.run(sql`
-    INSERT INTO breakers (model_type, failures, open_until, last_error)
-    VALUES (${modelType}, ${after.failures}, ${openUntil}, ${after.lastError})
-    ON CONFLICT (model_type) DO UPDATE SET failures = ${after.failures}, open_until = ${openUntil}, last_error = ${after.lastError}`);
+    INSERT INTO breakers (model_type, cause, failures, open_until, last_error)
+    VALUES (${after.modelType}, ${after.cause}, ${after.failures}, ${openUntil}, ${after.lastError})
+    ON CONFLICT (model_type) DO UPDATE SET cause = ${after.cause}, failures = ${after.failures}, open_until = ${openUntil}, last_error = ${after.lastError}`);
 }
 
 export async function forgetBreaker(tx: Transaction, modelType: ModelType): Promise<boolean> {

@@ -94,4 +94,11 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX taken_memory_by_kind ON taken_memory (model_type, at);
       CREATE TABLE pause (id INTEGER PRIMARY KEY, reason TEXT NOT NULL, until_at BIGINT);`,
   },
+  {
+    id: 8,
+    name: 'candidates that are rolled back in a row open the breaker too',
+    sql: `
+      ALTER TABLE breakers ADD COLUMN cause TEXT NOT NULL DEFAULT 'failed_jobs';
+      CREATE TABLE rollbacks_counted (model_type TEXT PRIMARY KEY, ended_at TEXT NOT NULL);`,
+  },
 ];

@@ -8,7 +8,7 @@ import {
   type ModelType,
   type Strategy,
 } from '@jarvis/contracts';
-import { decideRollout, observe, planSteps, startJudge } from '@jarvis/policy';
+import { decideRollout, planSteps, startJudge } from '@jarvis/policy';
 import { type Clock, isoNow, type Logger, type Random } from '@jarvis/runtime';
 import type { Database, Transaction } from '@jarvis/store';
 import { findNamed } from '../store/aliases.ts';
@@ -25,13 +25,12 @@ import {
   moveDeployment,
   planOf,
   type RolloutPlan,
-  setJudge,
   setReason,
   setStable,
   setStepClock,
   setStep,
 } from '../store/deployments.ts';
-import { forgetEvidence, noteErrorSession, noteEvidence } from '../store/evidence.ts';
+import { forgetEvidence } from '../store/evidence.ts';
 import {
   championBefore,
   championOf,
@@ -40,6 +39,8 @@ import {
   wasPromoted,
 } from '../store/versions.ts';
 import { mustFindVersion } from '../registry/named-version.ts';
+import { noteIfDue, noteNow } from './chronicle.ts';
+import { type EvidenceReceipt, takeEvidence } from './evidence-intake.ts';
 import type { Through } from './gates.ts';
 import type { Routing } from './routing.ts';
 
@@ -71,7 +72,7 @@ export class Deployments {
     tx.afterCommit(this.#options.onChange);
   }
 
-  /** Throws `not_found` for an unknown version, `unsupported_strategy`. */
+  /** Throws `not_found` for an unknown version. */
   async deploy(request: DeployRequest): Promise<DeploymentRow> {
     const { db, onChange } = this.#options;
     const id = await db.transaction('reactor.deployment.insert', async (tx) => {
@@ -85,15 +86,17 @@ export class Deployments {
   async #insert(tx: Transaction, request: DeployRequest): Promise<string> {
     const { random, clock, env } = this.#options;
     const { strategy, config } = request;
-    const steps = planSteps({
+    const { steps, promotion } = planSteps({
       strategy,
       steps: config.rollout_steps ?? env.ROLLOUT_STEPS,
       initialPercentage:
         config.initial_percentage ?? config.rollout_steps?.[0] ?? env.AB_TEST_INITIAL_PERCENTAGE,
+      initialIsAsked: config.initial_percentage !== undefined,
       gradual: env.AB_TEST_GRADUAL_ROLLOUT,
     });
     const plan: RolloutPlan = {
       steps,
+      promotion,
       stepSeconds: config.monitor_duration_seconds ?? env.ROLLOUT_STEP_SECONDS,
       stepMinRequests: env.ROLLOUT_STEP_MIN_REQUESTS,
       failureLimit: config.rollback_on_error_rate ?? env.ROLLBACK_ON_ERROR_RATE,
@@ -134,7 +137,7 @@ export class Deployments {
     await setStep(tx, id, {
       index: 0,
       startedMs: clock.now(),
-      history: [{ percent: planOf(row).steps[0] ?? 100, startedMs: clock.now(), endedMs: null }],
+      history: [{ percent: percentAt(row, 0), startedMs: clock.now(), endedMs: null }],
     });
     await routing.publish(tx);
   }
@@ -157,11 +160,13 @@ export class Deployments {
     const { clock, routing } = this.#options;
     const row = await this.#mustFind(tx, id);
     if (!isRollout(row.state)) return;
+    await noteIfDue(tx, row, clock.now());
     const plan = planOf(row);
     const decision = decideRollout({
       state: row.state,
       version: row.model_version,
       steps: plan.steps,
+      promotion: plan.promotion,
       stepIndex: row.step_index,
       stepStartedAtMs: row.step_started_ms,
       nowMs: clock.now(),
@@ -179,6 +184,7 @@ export class Deployments {
         else if (row.reason !== decision.reason) await setReason(tx, id, decision.reason);
         return;
       case 'advance':
+        await noteNow(tx, row, clock.now());
         if (row.state === 'holding')
           await moveDeployment(tx, id, { state: 'rolling', reason: decision.reason, at: isoNow(clock) });
         else await setReason(tx, id, decision.reason);
@@ -187,7 +193,7 @@ export class Deployments {
           startedMs: clock.now(),
           history: [
             ...closeStep(row, clock.now()),
-            { percent: plan.steps[decision.toStep] ?? 100, startedMs: clock.now(), endedMs: null },
+            { percent: percentAt(row, decision.toStep), startedMs: clock.now(), endedMs: null },
           ],
         });
         await routing.publish(tx);
@@ -221,6 +227,7 @@ export class Deployments {
   ): Promise<boolean> {
     const { clock, logger } = this.#options;
     const id = row.deployment_id;
+    if (isRollout(row.state)) await noteNow(tx, row, clock.now());
     if (!(await moveDeployment(tx, id, { state, reason, at: isoNow(clock) }))) return false;
     await setStep(tx, id, {
       index: row.step_index,
@@ -232,33 +239,11 @@ export class Deployments {
     return true;
   }
 
-  /** Applies a batch in order, in one transaction; each piece counts once. */
-  async takeEvidence(
-    batch: readonly Evidence[],
-  ): Promise<{ accepted: number; repeated: number; unknown_deployment: number }> {
-    const receipt = { accepted: 0, repeated: 0, unknown_deployment: 0 };
-    await this.#options.db.transaction('reactor.evidence.take', async (tx) => {
-      for (const evidence of batch) receipt[await this.#takeOne(tx, evidence)] += 1;
-    });
+  /** Takes evidence in; each piece counts once. */
+  async takeEvidence(batch: readonly Evidence[]): Promise<EvidenceReceipt> {
+    const receipt = await takeEvidence(this.#options.db, batch);
     this.#options.onChange();
     return receipt;
-  }
-
-  async #takeOne(
-    tx: Transaction,
-    evidence: Evidence,
-  ): Promise<'accepted' | 'repeated' | 'unknown_deployment'> {
-    const row = await findDeployment(tx, evidence.deployment_id);
-    if (row === undefined) return 'unknown_deployment';
-    // With its end a rollout's evidence was forgotten: what comes late is taken, and changes nothing.
-    if (!isRollout(row.state)) return 'accepted';
-    if (!(await noteEvidence(tx, evidence.evidence_id, evidence.deployment_id))) return 'repeated';
-    const first =
-      'session_hash' in evidence &&
-      (await noteErrorSession(tx, evidence.deployment_id, evidence.session_hash));
-    const seen = 'session_hash' in evidence ? { ...evidence, firstErrorOfSession: first } : evidence;
-    await setJudge(tx, row.deployment_id, observe(judgeOf(row), seen));
-    return 'accepted';
   }
 
   /** Everybody back to stable now: from the rollout under way, else to the version before. Throws `nothing_to_roll_back_to`. */
@@ -321,4 +306,8 @@ function closeStep(
   nowMs: number,
 ): { percent: number; startedMs: number; endedMs: number | null }[] {
   return historyOf(row).map((step) => ({ ...step, endedMs: step.endedMs ?? nowMs }));
+}
+
+function percentAt(row: DeploymentRow, step: number): number {
+  return planOf(row).steps[step] ?? 100;
 }

@@ -10,9 +10,10 @@ import {
   evidenceReceiptSchema,
   rollbackRequestSchema,
   rollbackResponseSchema,
+  rolloutReportSchema,
   routesSchema,
 } from '@jarvis/contracts';
-import { readGuards, requestsOfStep } from '@jarvis/policy';
+import { pairsOfStep, readGuards, requestsOfStep } from '@jarvis/policy';
 import { clientGone, type Clock, type HttpServer, isoOf, sendSse } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { z } from 'zod';
@@ -26,6 +27,7 @@ import {
   percentOf,
 } from '../store/deployments.ts';
 import type { Deployments } from './deployments.ts';
+import { reportOf } from './report.ts';
 import type { Routing } from './routing.ts';
 
 const LIST_MAX = 200;
@@ -88,10 +90,21 @@ export function addDeploymentRoutes(server: HttpServer, options: DeploymentRoute
   server.get(
     '/api/deployments/:id',
     { schema: { tags: TAGS, summary: 'One deployment', params, response: { 200: deploymentSchema } } },
+    async (req) => show(await mustFind(db, req.params.id)),
+  );
+  server.get(
+    '/api/deployments/:id/report',
+    {
+      schema: {
+        tags: TAGS,
+        summary: 'What was compared, the evidence over time, why it ended',
+        params,
+        response: { 200: rolloutReportSchema },
+      },
+    },
     async (req) => {
-      const row = await findDeployment(db, req.params.id);
-      if (row === undefined) throw new CodedError('not_found', `there is no deployment ${req.params.id}`);
-      return show(row);
+      const row = await mustFind(db, req.params.id);
+      return reportOf(db, { row, deployment: show(row), nowMs: clock.now() });
     },
   );
   for (const action of ACTIONS) {
@@ -105,6 +118,17 @@ export function addDeploymentRoutes(server: HttpServer, options: DeploymentRoute
       show(await deployments.act(req.params.id, action)),
     );
   }
+  addEvidenceRoute(server, deployments);
+  addRouteRoutes(server, options.routing);
+}
+
+async function mustFind(db: Database, id: string): Promise<DeploymentRow> {
+  const row = await findDeployment(db, id);
+  if (row === undefined) throw new CodedError('not_found', `there is no deployment ${id}`);
+  return row;
+}
+
+function addEvidenceRoute(server: HttpServer, deployments: Deployments): void {
   server.post(
     '/api/evidence',
     {
@@ -117,7 +141,6 @@ export function addDeploymentRoutes(server: HttpServer, options: DeploymentRoute
     },
     (req) => deployments.takeEvidence(req.body.evidence),
   );
-  addRouteRoutes(server, options.routing);
 }
 
 function addRouteRoutes(server: HttpServer, routing: Routing): void {
@@ -149,6 +172,7 @@ function deploymentOf(row: DeploymentRow, nowMs: number): Deployment {
       started_at: isoOf(step.startedMs),
       seconds: ((step.endedMs ?? nowMs) - step.startedMs) / 1000,
       requests: requestsOfStep(judge, i).candidate,
+      pairs: pairsOfStep(judge, i),
     })),
     guards: readGuards(judge),
     gate: gateOf(row),

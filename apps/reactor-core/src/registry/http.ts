@@ -15,7 +15,7 @@ import type { Clock, HttpServer } from '@jarvis/runtime';
 import type { Database } from '@jarvis/store';
 import { z } from 'zod';
 import { listAliases } from '../store/aliases.ts';
-import { findActiveRollout } from '../store/deployments.ts';
+import { findActiveRollout, rolledBackInARow } from '../store/deployments.ts';
 import { championOf, countVersions, listVersions, manifestOf, type VersionRow } from '../store/versions.ts';
 import { addAliasRoutes } from './aliases.ts';
 import type { Blobs } from './blobs.ts';
@@ -117,7 +117,16 @@ async function readModels(db: Database): Promise<z.infer<typeof modelsSchema>> {
   const models: z.infer<typeof modelsSchema>['models'] = {};
   for (const { model_type: kind, versions } of await countVersions(db)) {
     const challenger = (await findActiveRollout(db, kind))?.model_version ?? null;
-    models[kind] = { champion: await championOf(db, kind), challenger, versions };
+    const turnedBack = await rolledBackInARow(db, kind);
+    models[kind] = {
+      champion: await championOf(db, kind),
+      challenger,
+      versions,
+      rolled_back:
+        turnedBack === null
+          ? null
+          : { in_a_row: turnedBack.count, reason: turnedBack.reason, ended_at: turnedBack.endedAt },
+    };
   }
   return { models };
 }

@@ -9,12 +9,13 @@ import {
   sourcesOf,
   type Strategy,
 } from '@jarvis/contracts';
-import type { JudgeState } from '@jarvis/policy';
+import { type JudgeState, type Promotion, startJudge } from '@jarvis/policy';
 import { join, type Reader, sql, type Transaction } from '@jarvis/store';
 
 /** What a rollout does, fixed when it is asked for. Times in seconds, weights in percent. */
 export interface RolloutPlan {
   readonly steps: readonly number[];
+  readonly promotion: Promotion;
   readonly stepSeconds: number;
   readonly stepMinRequests: number;
   readonly failureLimit: number;
@@ -62,10 +63,12 @@ export function isRollout(state: DeploymentState): boolean {
 }
 
 export function planOf(row: Pick<DeploymentRow, 'plan'>): RolloutPlan {
-  return JSON.parse(row.plan) as RolloutPlan;
+  return { promotion: 'unless_broken', ...(JSON.parse(row.plan) as Omit<RolloutPlan, 'promotion'>) };
 }
-export function judgeOf(row: DeploymentRow): JudgeState {
-  return JSON.parse(row.judge) as JudgeState;
+/** A rollout that an earlier release began knows less: what it lacks begins now. */
+export function judgeOf(row: Pick<DeploymentRow, 'judge'>): JudgeState {
+  const stored = JSON.parse(row.judge) as JudgeState;
+  return { ...startJudge(stored), ...stored };
 }
 export function historyOf(row: Pick<DeploymentRow, 'history'>): StepRecord[] {
   return JSON.parse(row.history) as StepRecord[];
@@ -209,4 +212,19 @@ export async function setReason(tx: Transaction, id: string, reason: string): Pr
 
 export async function setJudge(tx: Transaction, id: string, judge: JudgeState): Promise<void> {
   await tx.run(sql`UPDATE deployments SET judge = ${JSON.stringify(judge)} WHERE deployment_id = ${id}`);
+}
+
+/** Candidates of a kind that were rolled back since the last one that was promoted, the newest first. */
+export async function rolledBackInARow(
+  db: Reader,
+  modelType: string,
+): Promise<{ count: number; reason: string; endedAt: string } | null> {
+  const row = await db.get<{ n: number | string; reason: string | null; ended_at: string | null }>(sql`
+    SELECT COUNT(*) AS n, MAX(ended_at) AS ended_at,
+      (SELECT reason FROM deployments WHERE model_type = ${modelType} AND state = 'rolled_back'
+        ORDER BY ended_at DESC LIMIT 1) AS reason
+    FROM deployments WHERE model_type = ${modelType} AND state = 'rolled_back' AND ended_at >
+      COALESCE((SELECT MAX(ended_at) FROM deployments WHERE model_type = ${modelType} AND state = 'promoted'), '')`);
+  if (row === undefined || row.ended_at === null || row.reason === null) return null;
+  return { count: Number(row.n), reason: row.reason, endedAt: row.ended_at };
 }

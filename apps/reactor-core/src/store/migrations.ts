@@ -100,4 +100,18 @@ export const MIGRATIONS: readonly Migration[] = [
       );
       CREATE TABLE loose_blobs (sha256 TEXT PRIMARY KEY);`,
   },
+  {
+    id: 8,
+    name: 'pairs of answers, and the evidence of a rollout over time',
+    sql: `
+      CREATE TABLE answer_pairs (
+        deployment_id TEXT NOT NULL, pair_id TEXT NOT NULL, answers TEXT, judgement TEXT,
+        PRIMARY KEY (deployment_id, pair_id)
+      );
+      CREATE TABLE rollout_samples (
+        deployment_id TEXT NOT NULL, seq BIGINT NOT NULL, at_ms BIGINT NOT NULL, body TEXT NOT NULL,
+        PRIMARY KEY (deployment_id, seq)
+      );
+      CREATE INDEX deployments_by_end ON deployments (model_type, ended_at);`,
+  },
 ];

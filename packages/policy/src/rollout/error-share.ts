@@ -6,12 +6,19 @@ import { invariant, type Arm } from '@jarvis/contracts';
 import { eValueOf, type EValue } from './e-value.ts';
 import { logMeanExp } from './log-sum.ts';
 
-/** Each bet: the candidate errs so many times as often as is tolerated. */
+/** Each bet: the candidate errs so many times as often as is tolerated; with `fewer`, one over that. */
 const BET_RATIOS = [1.5, 2, 3, 5, 10, 30] as const;
+
+/**
+ * What the bets are on. `more`: evidence against every risk ratio <= rho0, that the candidate errs more.
+ * `fewer`: evidence against every risk ratio >= rho0, that it errs less than that.
+ */
+export type BetDirection = 'more' | 'fewer';
 
 /** Plain JSON, so that it is stored and goes on after a restart. */
 export interface ErrorShareState {
   readonly toleratedRiskRatio: number;
+  readonly direction: BetDirection;
   /** Natural logarithm of what each bet has made of a stake of 1. */
   readonly logWealth: readonly number[];
 }
@@ -19,6 +26,8 @@ export interface ErrorShareState {
 export interface ErrorShareOptions {
   /** rho0: the candidate may err so many times as often as the stable version; 1 = no more often. */
   readonly toleratedRiskRatio: number;
+  /** `more` unless said. */
+  readonly direction?: BetDirection;
 }
 
 export interface ErrorShareEvent {
@@ -27,9 +36,12 @@ export interface ErrorShareEvent {
   readonly weight: number;
 }
 
-export function startErrorShare(options: ErrorShareOptions): ErrorShareState {
-  invariant(options.toleratedRiskRatio > 0, 'a tolerated risk ratio is positive');
-  return { toleratedRiskRatio: options.toleratedRiskRatio, logWealth: BET_RATIOS.map(() => 0) };
+export function startErrorShare({
+  toleratedRiskRatio,
+  direction = 'more',
+}: ErrorShareOptions): ErrorShareState {
+  invariant(toleratedRiskRatio > 0, 'a tolerated risk ratio is positive');
+  return { toleratedRiskRatio, direction, logWealth: BET_RATIOS.map(() => 0) };
 }
 
 /**
@@ -41,7 +53,7 @@ export function observeErrorShare(state: ErrorShareState, event: ErrorShareEvent
   invariant(weight >= 0 && weight <= 1, 'a weight lies between 0 and 1');
   if (weight === 0 || weight === 1) return state;
   const odds = (weight / (1 - weight)) * state.toleratedRiskRatio;
-  const gains = BET_RATIOS.map((ratio) => logGain(arm, odds, ratio));
+  const gains = BET_RATIOS.map((ratio) => logGain(arm, odds, state.direction === 'more' ? ratio : 1 / ratio));
   return { ...state, logWealth: state.logWealth.map((wealth, i) => wealth + (gains[i] ?? 0)) };
 }
 
@@ -51,7 +63,7 @@ function logGain(arm: Arm, odds: number, ratio: number): number {
   return arm === 'candidate' ? stableGain + Math.log(ratio) : stableGain;
 }
 
-/** The mean wealth of the bets: evidence that the candidate errs more than is tolerated. */
+/** The mean wealth of the bets: evidence that the candidate errs more, or less, than the tolerated risk ratio says. */
 export function errorShareEvidence(state: ErrorShareState): EValue {
   return eValueOf(logMeanExp(state.logWealth));
 }

@@ -10,6 +10,15 @@ import {
   type ErrorShareState,
 } from './error-share.ts';
 import { failureLimitEvidence } from './failure-limit.ts';
+import {
+  type JudgedPair,
+  mirrored,
+  observePair,
+  pairedAccuracyEvidence,
+  pairedEvidence,
+  type PairedState,
+  startPaired,
+} from './paired.ts';
 
 /**
  * Guard 1 breaks only once so many sessions have had an error. Random assignment alone keeps it valid with fewer; this
@@ -22,13 +31,18 @@ export const ERROR_SESSIONS_MIN = 5;
 /** As often as the stable version, and no more. */
 export const DEFAULT_TOLERATED_RISK_RATIO = 1;
 
+/** Where no worse has to be shown: that it errs less than so many times as often. It takes about 51 errors at even halves. */
+export const NO_WORSE_RISK_RATIO = 2;
+
 /** Evidence beyond this is shown as this: JSON has no Infinity. */
 const EVIDENCE_SHOWN_MAX = 1e12;
 
-/** What the judge takes: contracts' `Evidence`, plus whether it is this session's first error in the rollout. */
+/** What the judge takes: contracts' `Evidence`, with what the store knows of the session or of the pair. */
 export type JudgeEvidence =
   | { readonly kind: 'requests'; readonly arm: Arm; readonly count: number; readonly step: number }
   | ErrorEvidence
+  | ShadowEvidence
+  | ({ readonly kind: 'pair' } & JudgedPair)
   | { readonly kind: 'broken'; readonly arm: Arm; readonly detail: string };
 
 export interface ErrorEvidence {
@@ -36,8 +50,21 @@ export interface ErrorEvidence {
   readonly arm: Arm;
   /** The candidate's weight, 0 to 1, when the request was assigned. */
   readonly weight: number;
-  /** Of a failed, slow or corrected request: no other came from this session in this rollout before. */
-  readonly firstErrorOfSession: boolean;
+  /** No other failed or corrected request, or no other slow one, came from this session in this rollout before. */
+  readonly firstOfSession: boolean;
+}
+
+/** Inputs that one version answered in the shadow of the other, whose answer the client got. */
+export interface ShadowEvidence {
+  readonly kind: 'shadowed';
+  /** Who answered in the shadow. */
+  readonly arm: Arm;
+  readonly count: number;
+  /** How many of them it failed. */
+  readonly failures: number;
+  /** How many of them the two answered differently. */
+  readonly differed: number;
+  readonly step: number;
 }
 
 export type ArmCounts = Readonly<Record<Arm, number>>;
@@ -56,12 +83,25 @@ export interface JudgeState {
   readonly requests: ArmCounts;
   /** By the step's number. */
   readonly requestsByStep: Readonly<Record<string, ArmCounts>>;
-  readonly candidateFailures: number;
+  /** All there were, for people: also several of a session. */
+  readonly errors: Readonly<Record<ErrorEvidence['kind'], ArmCounts>>;
   /** Sessions by the arm of their first error, where the assignment was by chance. */
   readonly errorSessions: ArmCounts;
-  /** The least and the greatest weight of these errors; null before the first. */
+  /** Sessions by the arm of their first slow answer, likewise. */
+  readonly slowSessions: ArmCounts;
+  /** The least and the greatest weight of these; null before the first. */
   readonly weights: { readonly least: number; readonly most: number } | null;
   readonly errorShare: ErrorShareState;
+  readonly slowShare: ErrorShareState;
+  /** That the candidate errs less than NO_WORSE_RISK_RATIO times as often. */
+  readonly noWorse: ErrorShareState;
+  readonly paired: PairedState;
+  /** Inputs that the candidate was asked in the shadow, and how many of them it failed. */
+  readonly shadow: { readonly requests: number; readonly failures: number };
+  /** Inputs that both answered, whichever in the shadow, and to how many of them they gave different answers. */
+  readonly pairs: { readonly answered: number; readonly differed: number };
+  /** `pairs.answered` by the step's number. */
+  readonly pairsByStep: Readonly<Record<string, number>>;
   /** Why the candidate can't be served; null while it can. */
   readonly broken: string | null;
 }
@@ -77,10 +117,17 @@ export function startJudge(options: JudgeOptions): JudgeState {
     failureLimit,
     requests: NONE,
     requestsByStep: {},
-    candidateFailures: 0,
+    errors: { failed: NONE, slow: NONE, corrected: NONE },
     errorSessions: NONE,
+    slowSessions: NONE,
     weights: null,
     errorShare: startErrorShare({ toleratedRiskRatio }),
+    slowShare: startErrorShare({ toleratedRiskRatio }),
+    noWorse: startErrorShare({ toleratedRiskRatio: NO_WORSE_RISK_RATIO, direction: 'fewer' }),
+    paired: startPaired(),
+    shadow: { requests: 0, failures: 0 },
+    pairs: { answered: 0, differed: 0 },
+    pairsByStep: {},
     broken: null,
   };
 }
@@ -97,8 +144,10 @@ export function observe(state: JudgeState, evidence: JudgeEvidence): JudgeState 
         requestsByStep: { ...state.requestsByStep, [step]: inStep },
       };
     }
-    case 'failed':
-      return observeError(evidence.arm === 'candidate' ? countFailure(state) : state, evidence);
+    case 'shadowed':
+      return observeShadow(state, evidence);
+    case 'pair':
+      return { ...state, paired: observePair(state.paired, evidence) };
     case 'broken':
       return evidence.arm === 'candidate' ? { ...state, broken: state.broken ?? evidence.detail } : state;
     default:
@@ -111,24 +160,55 @@ export function requestsOfStep(state: JudgeState, step: number): ArmCounts {
   return state.requestsByStep[step] ?? NONE;
 }
 
+/** Pairs of answers of a step: one that the client got, one that was given in the shadow. */
+export function pairsOfStep(state: JudgeState, step: number): number {
+  return state.pairsByStep[step] ?? 0;
+}
+
 /**
- * The guards as a client sees them. With fewer than ERROR_SESSIONS_MIN sessions in error the error share is not broken,
- * whatever its evidence. Paired accuracy is missing: no paired answers are gathered.
+ * The guards as a client sees them. With fewer than ERROR_SESSIONS_MIN sessions in error no share of sessions is broken,
+ * whatever its evidence.
  */
 export function readGuards(state: JudgeState): GuardReading[] {
-  const sessions = state.errorSessions.stable + state.errorSessions.candidate;
+  const { alpha } = state;
   const share = errorShareEvidence(state.errorShare).evidence;
+  const slow = errorShareEvidence(state.slowShare).evidence;
+  const paired = pairedEvidence(state.paired).evidence;
   const limit = failureLimitEvidence(failureCounts(state)).evidence;
   return [
-    reading('error_share', share, { alpha: state.alpha, mayBreak: sessions >= ERROR_SESSIONS_MIN }),
-    reading('failure_limit', limit, { alpha: state.alpha, mayBreak: true }),
+    reading('error_share', share, { alpha, mayBreak: areEnough(state.errorSessions) }),
+    reading('slow_answers', slow, { alpha, mayBreak: areEnough(state.slowSessions) }),
+    reading('paired_accuracy', paired, { alpha, mayBreak: true }),
+    reading('failure_limit', limit, { alpha, mayBreak: true }),
   ];
 }
 
-/** A failure may be heard of before its request is counted; there are never fewer requests than failures. */
+/** Evidence that it is no worse: that it errs less than twice as often, or that it wins the pairs on which the two differ. */
+export function noWorseEvidence(state: JudgeState): { byErrors: number; byPairs: number; threshold: number } {
+  return {
+    byErrors: errorShareEvidence(state.noWorse).evidence,
+    byPairs: pairedAccuracyEvidence(mirrored(state.paired.asked)).evidence,
+    // Two ways to get there share the chance of being wrong.
+    threshold: 2 / state.alpha,
+  };
+}
+
+/**
+ * Of what the candidate was asked, for a client or in the shadow. A failure may be heard of before its request is
+ * counted; there are never fewer requests than failures.
+ */
 export function failureCounts(state: JudgeState): { failures: number; requests: number; limit: number } {
-  const failures = state.candidateFailures;
-  return { failures, requests: Math.max(state.requests.candidate, failures), limit: state.failureLimit };
+  const { errors, requests, shadow, failureLimit: limit } = state;
+  const asked = Math.max(requests.candidate, errors.failed.candidate);
+  return {
+    failures: errors.failed.candidate + shadow.failures,
+    requests: asked + shadow.requests,
+    limit,
+  };
+}
+
+function areEnough({ stable, candidate }: ArmCounts): boolean {
+  return stable + candidate >= ERROR_SESSIONS_MIN;
 }
 
 function reading(
@@ -141,19 +221,43 @@ function reading(
   return { guard, evidence: Math.min(evidence, EVIDENCE_SHOWN_MAX), threshold, broken };
 }
 
-function countFailure(state: JudgeState): JudgeState {
-  return { ...state, candidateFailures: state.candidateFailures + 1 };
+function observeShadow(state: JudgeState, evidence: ShadowEvidence): JudgeState {
+  const { arm, count, failures, differed, step } = evidence;
+  const answered = count - failures;
+  const { pairs, shadow } = state;
+  const next = {
+    ...state,
+    pairs: { answered: pairs.answered + answered, differed: pairs.differed + differed },
+    pairsByStep: { ...state.pairsByStep, [step]: pairsOfStep(state, step) + answered },
+  };
+  // What the stable version fails in the shadow is no fault of the candidate.
+  if (arm === 'stable') return next;
+  return {
+    ...next,
+    shadow: { requests: shadow.requests + count, failures: shadow.failures + failures },
+  };
 }
 
 /** Errors of one session are not independent, so only its first counts; at weight 0 or 1 no chance was at work. */
-function observeError(state: JudgeState, { arm, weight, firstErrorOfSession }: ErrorEvidence): JudgeState {
-  if (!firstErrorOfSession || weight <= 0 || weight >= 1) return state;
+function observeError(before: JudgeState, { kind, arm, weight, firstOfSession }: ErrorEvidence): JudgeState {
+  const state = { ...before, errors: { ...before.errors, [kind]: add(before.errors[kind], arm, 1) } };
+  if (!firstOfSession || weight <= 0 || weight >= 1) return state;
   const { least, most } = state.weights ?? { least: weight, most: weight };
+  const weights = { least: Math.min(least, weight), most: Math.max(most, weight) };
+  const event = { arm, weight };
+  if (kind === 'slow')
+    return {
+      ...state,
+      weights,
+      slowSessions: add(state.slowSessions, arm, 1),
+      slowShare: observeErrorShare(state.slowShare, event),
+    };
   return {
     ...state,
+    weights,
     errorSessions: add(state.errorSessions, arm, 1),
-    weights: { least: Math.min(least, weight), most: Math.max(most, weight) },
-    errorShare: observeErrorShare(state.errorShare, { arm, weight }),
+    errorShare: observeErrorShare(state.errorShare, event),
+    noWorse: observeErrorShare(state.noWorse, event),
   };
 }
 

@@ -2,28 +2,57 @@
 import { guardAlpha } from './alpha.ts';
 import { errorShareEvidence } from './error-share.ts';
 import { failureLimitEvidence } from './failure-limit.ts';
-import { failureCounts, readGuards, type JudgeState } from './judge.ts';
+import { type ArmCounts, failureCounts, readGuards, type JudgeState } from './judge.ts';
+import { pairedEvidence } from './paired.ts';
 
 /** Why the candidate has to go back; null while nothing speaks against it. */
 export function faultOf(judge: JudgeState, version: string): string | null {
   if (judge.broken !== null) return `${version} can't be served: ${judge.broken}`;
   const broken = readGuards(judge).find((guard) => guard.broken)?.guard;
-  if (broken === 'error_share') return errorShareFault(judge, version);
-  if (broken === 'failure_limit') return failureLimitFault(judge, version);
-  return null;
+  switch (broken) {
+    case 'error_share':
+      return shareFault(judge, version, { guard: broken, sessions: judge.errorSessions, of: 'an error' });
+    case 'slow_answers':
+      return shareFault(judge, version, { guard: broken, sessions: judge.slowSessions, of: 'a slow answer' });
+    case 'paired_accuracy':
+      return pairedFault(judge, version);
+    case 'failure_limit':
+      return failureLimitFault(judge, version);
+    case undefined:
+      return null;
+  }
 }
 
-function errorShareFault(judge: JudgeState, version: string): string {
-  const { stable, candidate } = judge.errorSessions;
+interface Share {
+  readonly guard: 'error_share' | 'slow_answers';
+  readonly sessions: ArmCounts;
+  readonly of: string;
+}
+
+function shareFault(judge: JudgeState, version: string, { guard, sessions, of }: Share): string {
+  const { stable, candidate } = sessions;
+  const share = guard === 'error_share' ? judge.errorShare : judge.slowShare;
   const { least, most } = judge.weights ?? { least: 0, most: 0 };
   const weights = least === most ? percent(least) : `${percentFigure(least)} to ${percent(most)}`;
-  const ratio = judge.errorShare.toleratedRiskRatio;
+  const ratio = share.toleratedRiskRatio;
   const ifHealthy = ratio === 1 ? 'if it were no worse' : `if it erred at most ${ratio} times as often`;
-  const { logEvidence } = errorShareEvidence(judge.errorShare);
+  const { logEvidence } = errorShareEvidence(share);
   return (
-    `Of ${stable + candidate} sessions with an error, ${candidate} had it on ${version}, which served ` +
+    `Of ${stable + candidate} sessions with ${of}, ${candidate} had it on ${version}, which served ` +
     `${weights} of requests: chance of this or more evidence ${ifHealthy} is at most ` +
-    `${chance(logEvidence, guardAlpha('error_share', judge.alpha))}.`
+    `${chance(logEvidence, guardAlpha(guard, judge.alpha))}.`
+  );
+}
+
+function pairedFault(judge: JudgeState, version: string): string {
+  const { asked, unasked } = judge.paired;
+  const lost = asked.candidateWrong + unasked.candidateWrong;
+  const judged = lost + asked.stableWrong + unasked.stableWrong;
+  const { logEvidence } = pairedEvidence(judge.paired);
+  return (
+    `Both versions answered the same inputs; of ${judged} on which just one was right, ${version} was wrong on ${lost}: ` +
+    `chance of this or more evidence if it were as accurate is at most ` +
+    `${chance(logEvidence, guardAlpha('paired_accuracy', judge.alpha))}.`
   );
 }
 

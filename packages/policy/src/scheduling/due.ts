@@ -50,7 +50,9 @@ class Breakers {
     const breaker = this.#byKind.get(job.modelType);
     const state = this.#state(job.modelType);
     if (breaker === undefined || state === 'closed') return null;
-    const why = `${breaker.failures} ${job.modelType} jobs in a row failed (the last: ${breaker.lastError})`;
+    const what =
+      breaker.cause === 'rollbacks' ? 'candidates in a row were rolled back' : 'jobs in a row failed';
+    const why = `${breaker.failures} ${job.modelType} ${what} (the last: ${breaker.lastError})`;
     const byHand = `POST /api/breakers/${job.modelType}/reset lets all of them go`;
     if (state === 'open') {
       const until = new Date(breaker.openUntilMs ?? 0).toISOString();
