@@ -95,12 +95,13 @@ export function goalsTableOf(rows: readonly Row[]): string {
 
 export function pairsTableOf(rows: readonly PairRow[]): string {
   const head =
-    '| candidate loses | goal, median | Guard 2, all of alpha | Guard 2, its part of alpha | sign test at every look |\n' +
-    '| --- | --- | --- | --- | --- |\n';
+    '| candidate loses | goal, median | Guard 2, all of alpha | Guard 2, its part of alpha | sign test at every look | wrong answers spoken of at 75 %: Guard 2 | as if asked |\n' +
+    '| --- | --- | --- | --- | --- | --- | --- |\n';
   const lines = rows.map(({ losses, verdicts }) => {
     const goal = losses === 0.5 ? `at most ${percent(ALPHA)}` : (PAIR_GOALS[losses] ?? '');
     const cells = [`${losses * 100} %`, goal];
-    const shares = [verdicts.alone, verdicts.guard, verdicts.signTest].map((v) => inWords(shareOf(v)));
+    const { alone, guard, signTest, spoken, spokenUnweighed } = verdicts;
+    const shares = [alone, guard, signTest, spoken, spokenUnweighed].map((v) => inWords(shareOf(v)));
     return `| ${[...cells, ...shares].join(' | ')} |\n`;
   });
   return head + lines.join('');
@@ -151,6 +152,8 @@ ${goalsTableOf(rows)}
 ## Paired accuracy
 
 The two versions answer the same inputs; of pairs where one of them is right the candidate loses so many. Detected within ${PAIRS_MAX} such pairs, and the median of pairs until then.
+The last two columns: nobody is asked, and only wrong answers are told of, while 75 % meet the candidate. Taken as if they had been asked for, such pairs
+accuse a candidate that is as good, since three of four wrong answers that anybody sees are its own.
 
 ${pairsTableOf(pairs)}`;
 }

@@ -61,7 +61,7 @@ export function simulate(options: SimulateOptions): Simulated {
   const rows = sessions.flatMap((count) => rates.map((pair): Row => newRow(pair, count)));
   const pairs = losses.map((part): PairRow => ({
     losses: part,
-    verdicts: { guard: [], alone: [], signTest: [] },
+    verdicts: { guard: [], alone: [], signTest: [], spoken: [], spokenUnweighed: [] },
   }));
   for (let rollout = seed; rollout < seed + rollouts; rollout += 1) {
     for (const count of sessions) {
@@ -90,7 +90,15 @@ function judgeRow(row: Row, places: readonly number[] | null, rollout: number): 
     row.verdicts[name].push(judge(traffic));
 }
 
+const PAIR_JUDGES = [
+  'guard',
+  'alone',
+  'signTest',
+  'spoken',
+  'spokenUnweighed',
+] as const satisfies readonly (keyof PairVerdicts)[];
+
 function judgePairRow(row: PairRow, rollout: number): void {
   const verdicts = judgePairs(row.losses, seededRandom(rollout));
-  for (const name of ['guard', 'alone', 'signTest'] as const) row.verdicts[name].push(verdicts[name]);
+  for (const name of PAIR_JUDGES) row.verdicts[name].push(verdicts[name]);
 }

@@ -217,7 +217,13 @@ test('pairs: an even loss is seldom enough, and a sign test at every look is oft
   assert.ok(guard && guard.share <= ALPHA, `${guard?.share}`);
   assert.ok(signTest && signTest.share > 0.15, `${signTest?.share}`);
   // Nine lost pairs and none won: evidence 102.3, and before that 56.8 with eight, 31.9 with seven, 18.1 with six.
-  assert.deepEqual(judgePairs(1, { unit: () => 0 }), { guard: 8, alone: 7, signTest: 10 });
+  assert.deepEqual(judgePairs(1, { unit: () => 0 }), {
+    guard: 9,
+    alone: 7,
+    signTest: 10,
+    spoken: 19,
+    spokenUnweighed: 9,
+  });
 });
 
 test('the report: shares and medians as they were, and what goes back falsely too often is named', () => {

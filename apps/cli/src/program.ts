@@ -5,6 +5,7 @@ import { LOG_FILES } from '@jarvis/supervisor';
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { configCommand } from './config-command.ts';
 import { demoCommand } from './demo/demo-command.ts';
+import { examples } from './examples.ts';
 import { doctorCommand } from './doctor/doctor-command.ts';
 import { downCommand } from './down-command.ts';
 import { FORMATS } from './import/formats.ts';
@@ -14,6 +15,7 @@ import { logsCommand } from './logs-command.ts';
 import { exportModel, importModel, listModels, showModel } from './models-command.ts';
 import { migrateCommand } from './migrate-command.ts';
 import { pauseCommand, resumeCommand } from './pause-command.ts';
+import { addRollouts } from './rollouts/program.ts';
 import { statusCommand } from './status-command.ts';
 import { trainCommand } from './train-command.ts';
 import { upCommand } from './up-command.ts';
@@ -52,6 +54,7 @@ export function createProgram(world: World): Command {
   addLogs(program, world);
   addTrain(program, world);
   addModels(program, world);
+  addRollouts(program, world);
   addPause(program, world);
   addExperiences(program, world);
   addLock(program, world);
@@ -343,10 +346,6 @@ function addDemo(program: Command, world: World): void {
       ),
     )
     .action((options: Parameters<typeof demoCommand>[1]) => demoCommand(world, options));
-}
-
-function examples(...lines: string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
 }
 
 function wholeNumber(min: number, max: number): (text: string) => number {

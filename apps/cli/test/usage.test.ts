@@ -16,6 +16,7 @@ const COMMANDS = [
   'logs',
   'train',
   'models',
+  'rollouts',
   'pause',
   'resume',
   'demo',

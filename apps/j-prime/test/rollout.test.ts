@@ -76,6 +76,7 @@ test('a request that the candidate fails is answered by stable, and the judge he
   assert.equal(answer.version, 'v0.1.0');
   assert.deepEqual(answer.output, { intent: 'one' });
   assert.equal(answer.arm, 'stable');
+  assert.equal(answer.rollout?.candidate_failed, 'v0.2.0');
   await until('the failure to be heard of', () => reactor.heard().some((e) => e.kind === 'failed'));
   const failures = reactor.heard().filter((e) => e.kind === 'failed');
   assert.equal(failures.length, 1);

@@ -52,6 +52,26 @@ test('J-Prime away, without a version, answering nonsense, or switched off: a co
   await without.ok('POST', '/api/feedback', { interaction_id: said.interaction_id, correct: true });
 });
 
+test('an input that a candidate failed becomes an experience once, labelled by who answered in its place', async (t) => {
+  const world = await makeWorld(t);
+  const core = await startCore(world);
+  const rollout = { deployment_id: 'deployment-1', weight: 0.5, session_hash: 'h', pair_id: null };
+  const answer = {
+    output: { intent: 'lights_on' },
+    confidence: 0.9,
+    version: 'v0.1.0',
+    arm: 'stable' as const,
+  };
+  world.prime.prediction = { ...answer, rollout: { ...rollout, candidate_failed: 'v0.2.0' } };
+  await say(core);
+  await say(core);
+  world.prime.prediction = { ...answer, rollout: { ...rollout, candidate_failed: null } };
+  await say(core, 'another');
+  const { total, by_source, by_kind } = await stats(core);
+  assert.deepEqual([total, by_source], [1, { rollout: 1 }]);
+  assert.equal(by_kind['nlu']?.trainable, 1);
+});
+
 test('what does not fit is refused by name before J-Prime is asked', async (t) => {
   const world = await makeWorld(t);
   const core = await startCore(world);

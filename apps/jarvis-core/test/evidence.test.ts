@@ -11,7 +11,13 @@ function rollOut(world: World, deploymentId = 'deployment-1', pairId: string | n
     confidence: 0.9,
     version: 'v0.2.0',
     arm: 'candidate',
-    rollout: { deployment_id: deploymentId, weight: 0.25, session_hash: 'hash-1', pair_id: pairId },
+    rollout: {
+      deployment_id: deploymentId,
+      weight: 0.25,
+      session_hash: 'hash-1',
+      pair_id: pairId,
+      candidate_failed: null,
+    },
   };
 }
 

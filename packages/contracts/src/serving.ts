@@ -35,6 +35,11 @@ export const predictResponseSchema = z
         pair_id: z.string().nullable().default(null).meta({
           description: 'set where the other version answers the same input in the shadow',
         }),
+        candidate_failed: z
+          .string()
+          .nullable()
+          .default(null)
+          .meta({ description: 'the candidate that failed this request, which stable then answered' }),
       })
       .nullable()
       .meta({

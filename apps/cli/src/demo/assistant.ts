@@ -41,7 +41,8 @@ export async function replayDay(
     for (const said of session) {
       const answer = await say(said, `${options.name}-${i}`, options.core);
       const correct = answer.intent === said.label;
-      const judgement = correct ? { correct } : { correct, expected_output: { intent: said.label } };
+      const right = correct ? {} : { expected_output: { intent: said.label } };
+      const judgement = { correct, asked: true, ...right };
       await judge(answer.interaction_id, judgement, options);
       done += 1;
       if (!correct) wrong += 1;
@@ -81,7 +82,7 @@ async function say(
 
 async function judge(
   interactionId: string,
-  judgement: { correct: boolean; expected_output?: { intent: string } },
+  judgement: { correct: boolean; asked?: boolean; expected_output?: { intent: string } },
   { core, sent }: AssistantOptions,
 ): Promise<void> {
   await core.post('/api/feedback', { interaction_id: interactionId, ...judgement }, feedbackResponseSchema);

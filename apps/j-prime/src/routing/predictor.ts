@@ -143,7 +143,13 @@ export class Predictor {
     const session = request.sessionId ?? this.#options.random.id('request');
     const { deploymentId: deployment_id, weight, candidate } = trial;
     const session_hash = sessionHash(session, trial.salt);
-    const rollout: Rollout = { deployment_id, weight, session_hash, pair_id: null };
+    const rollout: Rollout = {
+      deployment_id,
+      weight,
+      session_hash,
+      pair_id: null,
+      candidate_failed: null,
+    };
     if (candidate === null) return { ...(await this.#answer(serving.stable, request, 'stable')), rollout };
     const arm = assignArm(sessionUnit(session, trial.salt), weight);
     const served = arm === 'candidate' ? candidate : serving.stable;
@@ -162,7 +168,8 @@ export class Predictor {
     }
     // The stable version of now: the one of before may have been replaced meanwhile.
     const { stable } = this.#servingOf(request.kind);
-    return { ...(await this.#answer(stable, request, 'stable')), rollout };
+    const answer = await this.#answer(stable, request, 'stable');
+    return { ...answer, rollout: { ...rollout, candidate_failed: candidate.name.version } };
   }
 
   /** `ms` is null for a batch: it takes as long as it has inputs, and says nothing about how fast a version is. */

@@ -11,9 +11,9 @@ import {
   predictResponseSchema,
 } from '@jarvis/contracts';
 import { type Clock, type HttpServer, isoOf, type Random, type ServiceClient } from '@jarvis/runtime';
-import type { Database } from '@jarvis/store';
+import type { Database, Transaction } from '@jarvis/store';
 import type { z } from 'zod';
-import { storeBatch } from '../store/experiences.ts';
+import { isLabelled, storeBatch } from '../store/experiences.ts';
 import {
   insertInteraction,
   type Interaction,
@@ -75,9 +75,46 @@ async function command(
     rollout: answer.rollout,
     answeredAtMs: clock.now(),
   };
-  await db.transaction('core.interaction.insert', (tx) => insertInteraction(tx, interaction));
+  await db.transaction('core.interaction.insert', async (tx) => {
+    await insertInteraction(tx, interaction);
+    await keepWhatBroke(tx, interaction);
+  });
   const { intent, confidence, version, arm } = interaction;
   return { interaction_id: interactionId, intent, confidence, version, arm };
+}
+
+/**
+ * An input that a candidate failed becomes an experience, labelled by the stable version that answered in its place: the
+ * next candidate learns from it, and is held against it before it meets anybody. What was said of this input before stays,
+ * and what is said later counts more.
+ */
+async function keepWhatBroke(tx: Transaction, interaction: Interaction): Promise<void> {
+  const { interactionId, rollout, intent, confidence, version, answeredAtMs } = interaction;
+  const failed = rollout?.candidate_failed ?? null;
+  if (rollout === null || failed === null) return;
+  if (await isLabelled(tx, 'nlu', { text: interaction.text })) return;
+  await storeBatch(tx, {
+    batchId: `broke-${interactionId}`,
+    source: 'rollout',
+    nowMs: answeredAtMs,
+    experiences: [
+      {
+        type: 'command',
+        input: { text: interaction.text },
+        expected_output: { intent },
+        actual_output: null,
+        success: false,
+        confidence,
+        metadata: {
+          interaction_id: interactionId,
+          deployment_id: rollout.deployment_id,
+          version: failed,
+          labelled_by: version,
+        },
+        timestamp: answeredAtMs / 1000,
+      },
+    ],
+  });
 }
 
 function intentOf(output: Readonly<Record<string, unknown>>): string {

@@ -10,7 +10,7 @@ import {
 import { type Database, type Reader, type Sql, sql, type Transaction } from '@jarvis/store';
 
 /** Where an experience came from: `seed` is what the project ships, the others are the user's. */
-export type ExperienceSource = 'seed' | 'api' | 'feedback' | 'drop_folder';
+export type ExperienceSource = 'seed' | 'api' | 'feedback' | 'drop_folder' | 'rollout';
 
 export interface Batch {
   readonly batchId: string;
@@ -121,6 +121,17 @@ export async function countAll(db: Database): Promise<number> {
     sql`SELECT COALESCE(SUM(total), 0) AS n FROM experience_counts`,
   );
   return Number(row?.n ?? 0);
+}
+
+/** Whether anybody said what is right for this input. */
+export async function isLabelled(
+  tx: Transaction,
+  modelType: ModelType,
+  input: Experience['input'],
+): Promise<boolean> {
+  const row = await tx.get(sql`
+    SELECT seq FROM experiences WHERE model_type = ${modelType} AND trainable = 1 AND input_key = ${keyOf(input)} LIMIT 1`);
+  return row !== undefined;
 }
 
 export interface TrainableRow {
