@@ -1,6 +1,6 @@
 // `npm test`: runs every *.test.ts of the house, or those whose path begins with one of the arguments.
-// End-to-end tests (test/e2e, test/chaos, test/delivery, test/memory) run with --e2e or when named. What was skipped is said last, with its reason;
-// REQUIRE_ALL=1 makes a skip a failure.
+// End-to-end tests (test/e2e, test/chaos, test/clients, test/delivery, test/memory) run with --e2e or when named. What was
+// skipped is said last, with its reason; REQUIRE_ALL=1 makes a skip a failure.
 import { globSync } from 'node:fs';
 import { sep } from 'node:path';
 import { stdout } from 'node:process';
@@ -10,7 +10,7 @@ import { spec } from 'node:test/reporters';
 const PATTERNS = ['packages', 'apps', 'trainers', 'sim', 'bench', 'tools', 'test'].map(
   (room) => `${room}/**/*.test.ts`,
 );
-const END_TO_END = /^test\/(e2e|chaos|delivery|memory)\//;
+const END_TO_END = /^test\/(e2e|chaos|clients|delivery|memory)\//;
 /** Files at once. Several tests start processes of their own; more would only make them wait for each other. */
 const FILES_AT_ONCE = 2;
 const FILE_LIMIT_MS = 300_000;

@@ -34,7 +34,7 @@ import { Loader } from './models/loader.ts';
 import { addInvariantRoutes } from './invariants.ts';
 import { addPrimeMetrics, outboxOf } from './metrics.ts';
 import { addHealthRoutes } from './protocols/health-routes.ts';
-import { addInferenceV2Routes } from './protocols/inference-v2-routes.ts';
+import { addInferenceV2Routes } from './protocols/inference-v2/routes.ts';
 import { addMemoryRoutes } from './protocols/memory-routes.ts';
 import { addOpenAiRoutes } from './protocols/openai-routes.ts';
 import { addPredictRoutes } from './protocols/predict-routes.ts';
@@ -275,7 +275,7 @@ async function serveHttp(ground: Ground, serving: Serving, { parts, service }: L
   addInvariantRoutes(server, { ...serving, db });
   addPredictRoutes(server, predictor);
   addMemoryRoutes(server, { ...serving, measureBytes: async () => (await measure(engine)).allBytes });
-  addInferenceV2Routes(server, fleet, isStarting);
+  await addInferenceV2Routes(server, { fleet, predictor, identity, isStarting });
   const bodyLimitBytes = env.HTTP_BODY_LIMIT_MB * 1024 ** 2;
   const passThrough = llm === null ? null : new PassThrough({ server: llm, bodyLimitBytes, logger });
   await addOpenAiRoutes(server, llm === null || passThrough === null ? null : { server: llm, passThrough });

@@ -79,7 +79,7 @@ test('resources and readiness are told as they are', async () => {
   assert.deepEqual((await prime.call('GET', '/v2/health/ready')).body, { ready: true });
   assert.equal((await prime.call('GET', '/v2/models/nlu/ready')).status, 200);
   assert.equal((await prime.call('GET', '/v2/models/nlu/versions/v0.2.0/ready')).status, 200);
-  assert.equal((await prime.call('GET', '/v2/models/nlu/versions/v9.9.9/ready')).status, 503);
+  assert.equal((await prime.call('GET', '/v2/models/nlu/versions/v9.9.9/ready')).status, 404);
   const index = (await prime.call('GET', '/v2/repository/index')).body as { version: string }[];
   assert.deepEqual(
     index.map((m) => m.version),

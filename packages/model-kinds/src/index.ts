@@ -6,4 +6,6 @@ export { isCorrect, loadModel, parseInput } from './kinds.ts';
 export * from './onnx.ts';
 export { inspectOnnx, type OnnxSummary } from './onnx-inspect.ts';
 export { sampleInput } from './sample-input.ts';
+export type { Cell, TensorSignature, TensorSpec } from './tensor-signature.ts';
+export { tensorsOf } from './tensors.ts';
 export * as nlu from './nlu/index.ts';

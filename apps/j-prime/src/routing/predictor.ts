@@ -2,7 +2,14 @@
 //
 //   session -> place in [0, 1) -> candidate (ready, place < weight) or stable; a candidate's failure is answered by stable
 //   behind the answer the other version is asked the same, in the shadow
-import { type Arm, CodedError, isCodedError, type ModelType, type PredictResponse } from '@jarvis/contracts';
+import {
+  type Arm,
+  CodedError,
+  invariant,
+  isCodedError,
+  type ModelType,
+  type PredictResponse,
+} from '@jarvis/contracts';
 import type { Prediction } from '@jarvis/model-kinds';
 import { assignArm, sessionHash, sessionUnit } from '@jarvis/policy';
 import type { Clock, Logger, Random } from '@jarvis/runtime';
@@ -10,7 +17,7 @@ import type { Fleet, Serving, Trial } from '../models/fleet.ts';
 import type { ServedVersion } from '../models/served-version.ts';
 import type { EvidenceRecorder } from './evidence-recorder.ts';
 import { Latencies } from './latencies.ts';
-import type { Shadow } from './shadow.ts';
+import type { Answered, Shadow } from './shadow.ts';
 
 /** More at a time would only wait for the processor, and each holds its input. */
 const RUNNING_REQUESTS_MAX = 1024;
@@ -34,6 +41,16 @@ export interface PredictRequest {
   readonly kind: ModelType;
   readonly input: Record<string, unknown>;
   readonly sessionId: string | undefined;
+}
+
+/** Several inputs of one session. One version answers them all: one request to it, and one piece of evidence. */
+export interface BatchRequest extends Omit<PredictRequest, 'input'> {
+  readonly inputs: readonly Record<string, unknown>[];
+}
+
+/** A prediction an input, in their order. */
+export interface BatchAnswer extends Omit<PredictResponse, 'output' | 'confidence'> {
+  readonly predictions: readonly Prediction[];
 }
 
 export class Predictor {
@@ -65,23 +82,52 @@ export class Predictor {
   }
 
   /** @throws {CodedError} `no_version`, `invalid_request`, `model_unavailable`, `overloaded` */
-  async predict(request: PredictRequest): Promise<PredictResponse> {
-    const { fleet, clock } = this.#options;
+  async predict({ input, ...request }: PredictRequest): Promise<PredictResponse> {
+    const { predictions, ...answer } = await this.predictAll({ ...request, inputs: [input] });
+    const [prediction] = predictions;
+    invariant(prediction !== undefined, 'every input is answered');
+    return { ...prediction, ...answer };
+  }
+
+  /** @throws {CodedError} as `predict` */
+  predictAll(request: BatchRequest): Promise<BatchAnswer> {
+    const { fleet } = this.#options;
+    return this.#counted(request.kind, async () => {
+      if (fleet.serving(request.kind) === undefined) await fleet.wake(request.kind);
+      const serving = this.#servingOf(request.kind);
+      if (serving.trial === null) return (await this.#timed(serving.stable, request, 'stable')).answer;
+      return await this.#answerInTrial(serving, serving.trial, request);
+    });
+  }
+
+  /**
+   * Asks the version that `find` resolves to, whatever the session: the judge of a rollout hears nothing of it.
+   * @throws {CodedError} as `predict`, and what `find` throws
+   */
+  predictWith(
+    find: () => Promise<ServedVersion>,
+    { kind, inputs }: Omit<BatchRequest, 'sessionId'>,
+  ): Promise<{ predictions: readonly Prediction[]; version: string }> {
+    return this.#counted(kind, async () => {
+      const served = await find();
+      return { predictions: await this.#ask(served, inputs), version: served.name.version };
+    });
+  }
+
+  async #counted<T>(kind: ModelType, answer: () => Promise<T>): Promise<T> {
+    const { clock } = this.#options;
     if (this.#running >= RUNNING_REQUESTS_MAX)
       throw new CodedError('overloaded', `${this.#running} predictions are under way: try again`, {
         retry_after_seconds: RETRY_AFTER_SECONDS,
       });
     this.#running += 1;
-    this.#lastMsOf.set(request.kind, clock.monotonic());
+    this.#lastMsOf.set(kind, clock.monotonic());
     try {
-      if (fleet.serving(request.kind) === undefined) await fleet.wake(request.kind);
-      const serving = this.#servingOf(request.kind);
-      if (serving.trial === null) return (await this.#timed(serving.stable, request, 'stable')).answer;
-      return await this.#answerInTrial(serving, serving.trial, request);
+      return await answer();
     } finally {
       this.#running -= 1;
       this.#lastMs = clock.monotonic();
-      this.#lastMsOf.set(request.kind, this.#lastMs);
+      this.#lastMsOf.set(kind, this.#lastMs);
     }
   }
 
@@ -93,7 +139,7 @@ export class Predictor {
     });
   }
 
-  async #answerInTrial(serving: Serving, trial: Trial, request: PredictRequest): Promise<PredictResponse> {
+  async #answerInTrial(serving: Serving, trial: Trial, request: BatchRequest): Promise<BatchAnswer> {
     const session = request.sessionId ?? this.#options.random.id('request');
     const { deploymentId: deployment_id, weight, candidate } = trial;
     const session_hash = sessionHash(session, trial.salt);
@@ -111,9 +157,9 @@ export class Predictor {
       const { answer, ms } = await this.#timed(served, request, arm);
       const { evidence, shadow } = this.#options;
       evidence.request(trial, arm);
-      if (this.#latencies.isSlow(request.kind, trial, ms)) evidence.slow(trial, arm, session_hash);
-      const { output } = answer;
-      const pair_id = shadow.begin(serving, { trial, arm, input: request.input, output });
+      if (ms !== null && this.#latencies.isSlow(request.kind, trial, ms))
+        evidence.slow(trial, arm, session_hash);
+      const pair_id = shadow.begin(serving, { trial, arm, ...firstOf(request, answer) });
       return { ...answer, rollout: { ...rollout, pair_id } };
     } catch (error) {
       if (isCodedError(error, 'invalid_request')) throw error;
@@ -126,23 +172,29 @@ export class Predictor {
     return { ...answer, rollout: { ...rollout, candidate_failed: candidate.name.version } };
   }
 
+  /** `ms` is null for a batch: it takes as long as it has inputs, and says nothing about how fast a version is. */
   async #timed(
     served: ServedVersion,
-    request: PredictRequest,
+    request: BatchRequest,
     arm: Arm,
-  ): Promise<{ answer: PredictResponse; ms: number }> {
+  ): Promise<{ answer: BatchAnswer; ms: number | null }> {
     const { clock } = this.#options;
     const startedMs = clock.monotonic();
     const answer = await this.#answer(served, request, arm);
+    if (request.inputs.length > 1) return { answer, ms: null };
     const ms = clock.monotonic() - startedMs;
     if (arm === 'stable') this.#latencies.note(served, ms);
     return { answer, ms };
   }
 
-  async #answer(served: ServedVersion, { input }: PredictRequest, arm: Arm): Promise<PredictResponse> {
-    let prediction: Prediction;
+  async #answer(served: ServedVersion, { inputs }: BatchRequest, arm: Arm): Promise<BatchAnswer> {
+    const predictions = await this.#ask(served, inputs);
+    return { predictions, version: served.name.version, arm, rollout: null };
+  }
+
+  async #ask(served: ServedVersion, inputs: BatchRequest['inputs']): Promise<readonly Prediction[]> {
     try {
-      prediction = await served.predict(input);
+      return await Promise.all(inputs.map((input) => served.predict(input)));
     } catch (error) {
       if (isCodedError(error, 'invalid_request')) throw error;
       this.#logFailure(served, error);
@@ -153,8 +205,6 @@ export class Predictor {
         { cause: error },
       );
     }
-    const { output, confidence } = prediction;
-    return { output, confidence, version: served.name.version, arm, rollout: null };
   }
 
   #noteFailure(trial: Trial, arm: Arm, hash: string): void {
@@ -173,4 +223,13 @@ export class Predictor {
     if ((failures & (failures - 1)) !== 0) return;
     this.#options.logger.error({ ...served.name, failures, err: error }, 'a prediction failed');
   }
+}
+
+/** What of a request is asked in the shadow, too: of a batch its first input stands for all. */
+function firstOf(
+  { inputs: [input] }: BatchRequest,
+  { predictions: [first] }: BatchAnswer,
+): Pick<Answered, 'input' | 'output'> {
+  invariant(input !== undefined && first !== undefined, 'a request has an input, and each is answered');
+  return { input, output: first.output };
 }
