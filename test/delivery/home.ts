@@ -27,7 +27,7 @@ export const STEP_REQUESTS = 20;
 /** The weights of a rollout, in percent. */
 export const STEPS = [10, 25, 50, 75, 100] as const;
 
-/** Nothing trains or gives way by itself; steps are short; all versions are kept. */
+/** Nothing trains or gives way by itself; steps are short; all versions are kept; the judge hears only of what clients count. */
 const SETTINGS = {
   MAX_TOTAL_MEMORY_GB: '100000',
   TRAINING_BASELINE_ENABLED: 'false',
@@ -36,6 +36,7 @@ const SETTINGS = {
   ROLLOUT_STEPS: STEPS.join(','),
   ROLLOUT_STEP_SECONDS: '0.5',
   ROLLOUT_STEP_MIN_REQUESTS: String(STEP_REQUESTS),
+  ROLLOUT_SHADOW_SHARE: '0',
   SERVICE_PROBE_INTERVAL: '1',
 } as const;
 

@@ -264,7 +264,7 @@ function expectedGuard({ requests, failures }: Sent): number {
     count,
     step,
   }));
-  const failed: JudgeEvidence = { kind: 'failed', arm: 'candidate', weight: 0.1, firstErrorOfSession: false };
+  const failed: JudgeEvidence = { kind: 'failed', arm: 'candidate', weight: 0.1, firstOfSession: false };
   const all = [...counts, ...Array.from({ length: failures }, () => failed)];
   const state = all.reduce(observe, startJudge(JUDGE));
   return readGuards(state).find(({ guard }) => guard === 'failure_limit')?.evidence ?? Number.NaN;
