@@ -13,6 +13,8 @@ export * from './rollout/alpha.ts';
 export * from './rollout/judge.ts';
 export * from './rollout/plan.ts';
 export * from './rollout/engine.ts';
+export * from './serving/batch.ts';
+export * from './serving/place.ts';
 export * from './versioning.ts';
 export * from './backoff.ts';
 export * from './locks.ts';

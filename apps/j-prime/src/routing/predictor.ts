@@ -6,11 +6,10 @@ import type { Prediction } from '@jarvis/model-kinds';
 import { assignArm, sessionHash, sessionUnit } from '@jarvis/policy';
 import type { Clock, Logger, Random } from '@jarvis/runtime';
 import type { Fleet, Serving, Trial } from '../models/fleet.ts';
+import { PREDICTIONS_PER_KIND_MAX } from '../models/limits.ts';
 import type { ServedVersion } from '../models/served-version.ts';
 import type { EvidenceRecorder } from './evidence-recorder.ts';
 
-/** More at a time would only wait for the processor, and each holds its input. */
-const RUNNING_REQUESTS_MAX = 1024;
 /** So many failures of a candidate that the judge has not heard of take it out of service: the outbox has to end somewhere. */
 const UNHEARD_FAILURES_MAX = 10_000;
 const RETRY_AFTER_SECONDS = 1;
@@ -32,6 +31,7 @@ export interface PredictRequest {
 export class Predictor {
   readonly #options: PredictorOptions;
   #running = 0;
+  readonly #runningOf = new Map<ModelType, number>();
   readonly #startedMs: number;
   #lastMs: number;
   readonly #lastMsOf = new Map<ModelType, number>();
@@ -59,11 +59,17 @@ export class Predictor {
   /** @throws {CodedError} `no_version`, `invalid_request`, `model_unavailable`, `overloaded` */
   async predict(request: PredictRequest): Promise<PredictResponse> {
     const { fleet, clock } = this.#options;
-    if (this.#running >= RUNNING_REQUESTS_MAX)
-      throw new CodedError('overloaded', `${this.#running} predictions are under way: try again`, {
-        retry_after_seconds: RETRY_AFTER_SECONDS,
-      });
+    const ofKind = this.#runningOf.get(request.kind) ?? 0;
+    if (ofKind >= PREDICTIONS_PER_KIND_MAX)
+      throw new CodedError(
+        'overloaded',
+        `${ofKind} predictions of ${request.kind} are under way: try again`,
+        {
+          retry_after_seconds: RETRY_AFTER_SECONDS,
+        },
+      );
     this.#running += 1;
+    this.#runningOf.set(request.kind, ofKind + 1);
     this.#lastMsOf.set(request.kind, clock.monotonic());
     try {
       if (fleet.serving(request.kind) === undefined) await fleet.wake(request.kind);
@@ -72,6 +78,7 @@ export class Predictor {
       return await this.#answerInTrial(serving, serving.trial, request);
     } finally {
       this.#running -= 1;
+      this.#runningOf.set(request.kind, (this.#runningOf.get(request.kind) ?? 1) - 1);
       this.#lastMs = clock.monotonic();
       this.#lastMsOf.set(request.kind, this.#lastMs);
     }
@@ -98,7 +105,7 @@ export class Predictor {
       this.#options.evidence.request(trial, arm);
       return { ...answer, rollout };
     } catch (error) {
-      if (isCodedError(error, 'invalid_request')) throw error;
+      if (isCodedError(error, 'invalid_request') || isCodedError(error, 'overloaded')) throw error;
       this.#noteFailure(trial, arm, session_hash);
       if (arm === 'stable') throw error;
     }
@@ -110,9 +117,9 @@ export class Predictor {
   async #answer(served: ServedVersion, { input }: PredictRequest, arm: Arm): Promise<PredictResponse> {
     let prediction: Prediction;
     try {
-      prediction = await served.predict(input);
+      prediction = await served.predict(input, arm);
     } catch (error) {
-      if (isCodedError(error, 'invalid_request')) throw error;
+      if (isCodedError(error, 'invalid_request') || isCodedError(error, 'overloaded')) throw error;
       this.#logFailure(served, error);
       throw new CodedError(
         'model_unavailable',
@@ -137,7 +144,7 @@ export class Predictor {
 
   /** The 1st, 2nd, 4th, 8th ... failure of a version: a log that a broken model cannot flood. */
   #logFailure(served: ServedVersion, error: unknown): void {
-    const failures = served.countFailure();
+    const { failures } = served;
     if ((failures & (failures - 1)) !== 0) return;
     this.#options.logger.error({ ...served.name, failures, err: error }, 'a prediction failed');
   }
