@@ -19,9 +19,9 @@ export interface Contender {
   readonly name: string;
   readonly url: string;
   readonly path: string;
-  bodyOf(text: string): string;
+  readonly bodyOf: (text: string) => string;
   /** The intent in an answer. */
-  intentOf(answer: unknown): unknown;
+  readonly intentOf: (answer: unknown) => unknown;
   stop(): Promise<void>;
 }
 

@@ -51,8 +51,7 @@ async function checkAnswers(contenders: readonly Contender[], { dir, texts }: Be
       const headers = { 'content-type': 'application/json' };
       const answer = await fetch(url + path, { method: 'POST', headers, body: bodyOf(text) });
       const intent = intentOf(await answer.json());
-      // The rivals decide without the rule that an answer may be out of scope though another intent is likelier.
-      if (intent !== wanted?.output['intent'] && intent !== 'oos' && wanted?.output['intent'] !== 'oos')
+      if (intent !== wanted?.output['intent'])
         throw new Error(
           `${name} answers ${String(intent)} to "${text}", not ${String(wanted?.output['intent'])}`,
         );

@@ -41,6 +41,7 @@ test('beyond the bound it is overloaded with Retry-After; what was taken is answ
   assert.equal(other.code, 'no_version', 'another kind has a bound of its own');
 
   const channel = new BroadcastChannel('held models');
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
   channel.postMessage('go on');
   const answers = await Promise.all([held, ...waiting]);
   channel.close();

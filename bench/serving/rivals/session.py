@@ -30,6 +30,7 @@ class Model:
         }
         probabilities = self.session.run(["probabilities"], feeds)[0][0]
         best = int(probabilities.argmax())
-        confidence = float(probabilities[best])
-        intent = self.labels[best] if confidence >= self.threshold else "oos"
-        return intent, confidence
+        if self.labels[best] == "oos" or probabilities[best] < self.threshold:
+            others = [p for label, p in zip(self.labels, probabilities) if label != "oos"]
+            return "oos", 1 - float(max(others))
+        return self.labels[best], float(probabilities[best])
