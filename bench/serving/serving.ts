@@ -26,7 +26,8 @@ import type { LoadOrder, LoadResult } from './load.ts';
 
 const CLIENT = fileURLToPath(new URL('load.ts', import.meta.url));
 const BODIES = 500;
-const WARM_MS = 2_000;
+/** Code that is not compiled yet, and sockets that are not there yet, are nobody's fault. */
+const WARM_MS = 5_000;
 
 interface Plan {
   readonly rounds: number;

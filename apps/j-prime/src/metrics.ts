@@ -49,7 +49,7 @@ function putVersion(
     putObserved('jarvis_prediction_duration_seconds', { ...of, arm }, durations);
     putObserved('jarvis_prediction_batch_inputs', { ...of, arm }, batches);
   }
-  put('jarvis_predictions_waiting', { ...of, arm: now }, served.waiting);
+  put('jarvis_predictions_pending', { ...of, arm: now }, served.waiting);
   const { placed } = served;
   if (placed === null) return;
   const { place, costMs, thread } = placed;

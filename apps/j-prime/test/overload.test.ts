@@ -26,7 +26,7 @@ test('beyond the bound it is overloaded with Retry-After; what was taken is answ
   await until(
     'all of them to wait',
     async () =>
-      sampleOf(await scrape(), `jarvis_predictions_waiting{${of}}`) === PREDICTIONS_PER_KIND_MAX - 1,
+      sampleOf(await scrape(), `jarvis_predictions_pending{${of}}`) === PREDICTIONS_PER_KIND_MAX - 1,
   );
 
   const refused = await fetch(`${prime.url}/api/predict/nlu`, {
@@ -52,7 +52,7 @@ test('beyond the bound it is overloaded with Retry-After; what was taken is answ
   const text = await scrape();
   assert.equal(sampleOf(text, `jarvis_version_requests_total{${of}}`), PREDICTIONS_PER_KIND_MAX + 1);
   assert.equal(sampleOf(text, `jarvis_version_failures_total{${of}}`), 0);
-  assert.equal(sampleOf(text, `jarvis_predictions_waiting{${of}}`), 0);
+  assert.equal(sampleOf(text, `jarvis_predictions_pending{${of}}`), 0);
   const took = sampleOf(text, `jarvis_prediction_duration_seconds_count{${of}}`);
   assert.equal(took, PREDICTIONS_PER_KIND_MAX + 1);
   assert.equal(sampleOf(text, `jarvis_prediction_batch_inputs_sum{${of}}`), PREDICTIONS_PER_KIND_MAX + 1);

@@ -195,7 +195,7 @@ export const METRICS = {
     services: PRIME,
     unit: 'inputs',
   },
-  jarvis_predictions_waiting: gauge(PRIME, 'Predictions that wait for a run', 'kind', 'version', 'arm'),
+  jarvis_predictions_pending: gauge(PRIME, 'Predictions that wait for a run', 'kind', 'version', 'arm'),
   jarvis_predictions_running: gauge(PRIME, 'Predictions under way'),
   jarvis_prime_llm_state: gauge(PRIME, '1 for the state that the LLM server is in', 'state'),
   jarvis_prime_llm_requests_running: gauge(PRIME, 'Requests that the LLM server works on for J-Prime'),

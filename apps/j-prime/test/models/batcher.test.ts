@@ -83,6 +83,7 @@ test('what ran in a thread that crashed is not tried again; what waited is', asy
     it.goOn();
     await turn();
   }
+  assert.deepEqual(it.runs, [['a'], ['b', 'c', 'd', 'e'], ['f']]);
   const gone = 'failed: gone';
   assert.deepEqual(await Promise.all(answers), ['a', gone, gone, gone, gone, 'f']);
 });
