@@ -52,7 +52,7 @@ for (const [deed, runMsMax] of [
   ['exit', undefined],
   ['uncaught', undefined],
   ['heap', undefined],
-  ['hang', 300],
+  ['hang', 3_000],
 ] as const)
   test(`a thread lost to ${deed}: stable answers what ran in it, and the candidate comes back`, async () => {
     const { reactor, prime } = await startRollout(runMsMax);
