@@ -144,7 +144,7 @@ function labelsOf({ labels }: Metric): string {
   return labels.map((label) => `\`${label}\``).join(', ');
 }
 
-function helpOf({ help, services, buckets }: Metric): string {
+function helpOf({ help, services, buckets, unit = 's' }: Metric): string {
   const also = services.length === 2 ? ` (${services.map((name) => SERVICE_TITLES[name]).join(', ')})` : '';
-  return buckets.length === 0 ? `${help}${also}` : `${help}. Buckets: ${buckets.join(', ')} s`;
+  return buckets.length === 0 ? `${help}${also}` : `${help}. Buckets: ${buckets.join(', ')} ${unit}`;
 }

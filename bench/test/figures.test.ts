@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { reportOf as decisionsReport } from '../decisions/figures.ts';
 import { reportOf as experiencesReport } from '../experiences/figures.ts';
 import { reportOf as recoveryReport } from '../recovery/figures.ts';
+import { BARE, compare, reportOf as servingReport } from '../serving/figures.ts';
 import { median } from '../shared/median.ts';
 import { spreadInWords, spreadOf } from '../shared/ratios.ts';
 import { reportOf as submitReport, summaryOf } from '../submit/figures.ts';
@@ -88,4 +89,39 @@ test('recovery: a row for each that was killed, the ratio by when it answers', (
     ['| J-Prime | 3.00 (2.00 to 4.00) | 600 | 700 | 200 |'],
   );
   assert.match(report, /2 rounds, medians\. Machine: M\./);
+});
+
+test('serving: ratios are of one round and one number of connections each, medians of all rounds', () => {
+  const sample = (contender: string, round: number, [perSecond, p99Ms]: readonly [number, number]) => ({
+    contender,
+    connections: 16,
+    round,
+    perSecond,
+    p50Ms: 1,
+    p99Ms,
+  });
+  const samples = [
+    sample('J-Prime, its own call', 0, [90, 2]),
+    sample(BARE, 0, [100, 1]),
+    sample('J-Prime, its own call', 1, [400, 3]),
+    sample(BARE, 1, [200, 6]),
+    { ...sample('J-Prime, its own call', 0, [7, 7]), connections: 1 },
+  ];
+  const [row] = compare(samples, 'J-Prime, its own call', BARE);
+  assert.deepEqual(
+    [row?.throughput, row?.p99],
+    [
+      [0.9, 2],
+      [2, 0.5],
+    ],
+  );
+  const setting = { rounds: 2, windowMs: 5, machine: 'M', missing: ['MLServer'] };
+  const report = servingReport(samples, setting).split('\n');
+  assert.ok(report.includes('| J-Prime, its own call | 16 | 245 | 1.00 / 2.50 |'));
+  assert.ok(
+    report.includes(
+      '| J-Prime, its own call to bare Fastify | 16 | 1.45 (0.90 to 2.00) | 1.25 (0.50 to 2.00) |',
+    ),
+  );
+  assert.ok(report.includes('Not measured: MLServer.'));
 });

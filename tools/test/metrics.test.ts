@@ -25,7 +25,7 @@ test('names follow the conventions: a unit last, `_total` for what only grows, n
     assert.match(name, /^(jarvis|process|nodejs)_[a-z_]+$/);
     assert.equal(name.endsWith('_total'), type === 'counter', name);
     if (type === 'gauge') assert.ok(units.test(name) || counts.test(name), name);
-    if (type === 'histogram') assert.match(name, /_seconds$/);
+    if (type === 'histogram') assert.match(name, /_(seconds|inputs)$/);
     assert.deepEqual(
       labels.filter((label) => label === 'id' || label.endsWith('_id') || label === 'path'),
       [],

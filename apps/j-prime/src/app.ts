@@ -31,6 +31,7 @@ import { ArtifactCache } from './models/artifact-cache.ts';
 import { CacheAudit } from './models/cache-audit.ts';
 import { Fleet } from './models/fleet.ts';
 import { Loader } from './models/loader.ts';
+import { Placement, type PlacementOptions } from './models/placement.ts';
 import { addInvariantRoutes } from './invariants.ts';
 import { addPrimeMetrics, outboxOf } from './metrics.ts';
 import { addHealthRoutes } from './protocols/health-routes.ts';
@@ -58,6 +59,8 @@ export interface AppOptions {
   readonly logger: Logger;
   /** Of the LLM server that it stands in front of or runs; null: none. Called once the home is ours. */
   readonly createEngine: () => Promise<LlmEngine | null>;
+  /** Another program for the threads of models, and how long it may take for a run; unset: ours. */
+  readonly threads?: Pick<PlacementOptions, 'script' | 'runMsMax'>;
 }
 
 export interface JPrime extends Service {
@@ -167,13 +170,20 @@ async function startServing(ground: Ground, parts: Part[]): Promise<Serving> {
     fetch: (sha256) => reactor.bytes(`/api/artifacts/${sha256}`, { once: true }),
   });
   await cache.open();
-  const loader = new Loader({ cache, clock, random, logger });
+  const placement = new Placement({
+    mode: config.env.JPRIME_WORKER_THREADS,
+    clock,
+    logger,
+    ...ground.threads,
+  });
+  const loader = new Loader({ cache, placement, clock, random, logger });
   const previous = (): string[] => fleet.previous().map((served) => served.name.digest);
   const keeper = new RouteKeeper({ db, cache, logger, previous });
   const fleet: Fleet = new Fleet({
     clock,
     logger,
     load: (name, signal) => loader.load(name, signal),
+    settle: (name, model) => loader.settle(name, model),
     onCandidateBroken: (deploymentId, detail) =>
       void evidence
         .broken(deploymentId, detail)

@@ -17,7 +17,7 @@ import {
 } from '@jarvis/contracts';
 import { type Config, readConfig, silentLogger, systemClock, systemRandom } from '@jarvis/runtime';
 import { freePort } from '@jarvis/testkit';
-import { type JPrime, startJPrime } from '../src/app.ts';
+import { type AppOptions, type JPrime, startJPrime } from '../src/app.ts';
 import type { LlmEngine } from '../src/llm/engine.ts';
 import { FixtureReactor } from './fixture-reactor.ts';
 
@@ -65,7 +65,11 @@ export async function makeWorld(): Promise<World> {
 
 export type RunningPrime = Client & { stop(): Promise<void> };
 
-export async function startPrime(world: World, engine: LlmEngine | null = null): Promise<RunningPrime> {
+export async function startPrime(
+  world: World,
+  engine: LlmEngine | null = null,
+  threads: AppOptions['threads'] = {},
+): Promise<RunningPrime> {
   const read = readConfig({ environment: world.environment, cwd: world.folder });
   assert.ok(read.ok);
   const config: Config = { ...read.config, env: { ...read.config.env, JARVIS_PRIME_PORT: 0 } };
@@ -76,6 +80,7 @@ export async function startPrime(world: World, engine: LlmEngine | null = null):
     random: systemRandom,
     logger,
     createEngine: async () => engine,
+    threads,
   });
   undo.push(() => prime.stop());
   const client = new Client(`http://127.0.0.1:${prime.port}`);

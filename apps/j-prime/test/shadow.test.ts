@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Evidence } from '@jarvis/contracts';
+import { systemClock } from '@jarvis/runtime';
 import { Latencies } from '../src/routing/latencies.ts';
 import type { Trial } from '../src/models/fleet.ts';
 import { ServedVersion } from '../src/models/served-version.ts';
@@ -108,7 +109,7 @@ test('without a budget nothing is asked twice', async () => {
 test('slow is what lies above the 95th percentile of the stable version, as it was first known in the rollout', () => {
   const latencies = new Latencies();
   const name = { modelType: 'nlu', version: 'v0.1.0', digest: 'a' } as const;
-  const stable = new ServedVersion(name);
+  const stable = new ServedVersion(name, systemClock);
   const trial = (deploymentId: string): Trial => ({
     deploymentId,
     salt: '',
@@ -128,7 +129,7 @@ test('slow is what lies above the 95th percentile of the stable version, as it w
     false,
     'the next one begins with what is true then',
   );
-  latencies.note(new ServedVersion(name), 1);
+  latencies.note(new ServedVersion(name, systemClock), 1);
   assert.equal(
     latencies.isSlow('nlu', trial('three'), 1e9),
     false,
@@ -138,7 +139,7 @@ test('slow is what lies above the 95th percentile of the stable version, as it w
 
 test('a fast model is not called slow for the noise of its machine', () => {
   const latencies = new Latencies();
-  const stable = new ServedVersion({ modelType: 'nlu', version: 'v0.1.0', digest: 'a' });
+  const stable = new ServedVersion({ modelType: 'nlu', version: 'v0.1.0', digest: 'a' }, systemClock);
   for (let i = 0; i < 200; i += 1) latencies.note(stable, 0.2);
   const trial: Trial = { deploymentId: 'd', salt: '', step: 0, weight: 0.5, candidate: null };
   assert.equal(latencies.isSlow('nlu', trial, 19), false);

@@ -2,7 +2,7 @@
 // meaning. docs/configuration.md and `jarvis config` are made from it; runtime reads the environment through it.
 import { z } from 'zod';
 import { NEGOTIATION_POLICIES } from './resources.ts';
-import { LLM_SERVER_KINDS } from './serving.ts';
+import { LLM_SERVER_KINDS, WORKER_THREAD_MODES } from './serving.ts';
 import {
   cron,
   dayWindow,
@@ -93,6 +93,12 @@ export const ENVIRONMENT = {
   REACTOR_CORE_COMMAND: variable('services', 'Command that launches another Reactor Core', text, {
     default: null,
   }),
+  JPRIME_WORKER_THREADS: variable(
+    'services',
+    'Where J-Prime runs its models: auto (a model whose prediction costs over a millisecond gets a thread of its own), always (each gets one) or never (all run on the event loop)',
+    z.enum(WORKER_THREAD_MODES, { error: `has to be one of ${WORKER_THREAD_MODES.join(', ')}` }),
+    { default: 'auto' },
+  ),
   JARVIS_API_TOKEN: variable(
     'services',
     'Bearer token of all calls; needed to listen elsewhere than on loopback',

@@ -10,8 +10,10 @@ export interface Metric {
   readonly help: string;
   readonly labels: readonly string[];
   readonly services: readonly ServiceName[];
-  /** Upper bounds of a histogram's buckets, in seconds. */
+  /** Upper bounds of a histogram's buckets, in its unit. */
   readonly buckets: readonly number[];
+  /** Of the buckets; unset: seconds. */
+  readonly unit?: string;
 }
 
 const ALL = ['jarvis-core', 'j-prime', 'reactor-core'] as const;
@@ -26,6 +28,12 @@ const CALL_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30] 
 const TRANSACTION_BUCKETS_SECONDS = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5] as const;
 /** From a start at once to a night in the queue. */
 const WAIT_BUCKETS_SECONDS = [0.1, 1, 5, 15, 60, 300, 900, 3600, 14_400, 43_200] as const;
+
+/** From a small model alone to the end of anybody's patience. */
+const PREDICTION_BUCKETS_SECONDS = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 10,
+] as const;
+const BATCH_BUCKETS_INPUTS = [1, 2, 4, 8, 16, 32] as const;
 
 type Declared<T extends MetricType, L extends string> = Metric & {
   readonly type: T;
@@ -145,6 +153,49 @@ export const METRICS = {
     'role',
     'state',
   ),
+  jarvis_served_version_cost_seconds: gauge(
+    PRIME,
+    'What one prediction was measured to cost when the version was loaded; place is loop (the event loop) or thread',
+    'kind',
+    'version',
+    'place',
+  ),
+  jarvis_served_version_restarts_total: counter(
+    PRIME,
+    'Restarts of the thread of a version in memory, after crashes',
+    'kind',
+    'version',
+  ),
+  jarvis_version_requests_total: counter(
+    PRIME,
+    'Predictions that a version in memory answered or failed',
+    'kind',
+    'version',
+    'arm',
+  ),
+  jarvis_version_failures_total: counter(PRIME, 'Those that it failed', 'kind', 'version', 'arm'),
+  jarvis_prediction_duration_seconds: {
+    ...histogram(
+      PREDICTION_BUCKETS_SECONDS,
+      'From asking a version in memory to its answer, waiting for a run included',
+      'kind',
+      'version',
+      'arm',
+    ),
+    services: PRIME,
+  },
+  jarvis_prediction_batch_inputs: {
+    ...histogram(
+      BATCH_BUCKETS_INPUTS,
+      'Predictions of one run of a model in memory',
+      'kind',
+      'version',
+      'arm',
+    ),
+    services: PRIME,
+    unit: 'inputs',
+  },
+  jarvis_predictions_pending: gauge(PRIME, 'Predictions that wait for a run', 'kind', 'version', 'arm'),
   jarvis_predictions_running: gauge(PRIME, 'Predictions under way'),
   jarvis_shadow_requests_total: counter(
     PRIME,

@@ -17,6 +17,10 @@ export const LLM_SERVER_KINDS = [
 ] as const;
 export type LlmServerKind = (typeof LLM_SERVER_KINDS)[number];
 
+/** Where J-Prime runs a model; `auto`: by what a prediction was measured to cost. */
+export const WORKER_THREAD_MODES = ['auto', 'always', 'never'] as const;
+export type WorkerThreadMode = (typeof WORKER_THREAD_MODES)[number];
+
 export const predictRequestSchema = z.object({
   input: z.record(z.string(), z.unknown()),
   session_id: sessionIdSchema.optional(),

@@ -15,6 +15,8 @@ export * from './rollout/plan.ts';
 export * from './rollout/engine.ts';
 export * from './rollout/sampling.ts';
 export * from './rollout/slow.ts';
+export * from './serving/batch.ts';
+export * from './serving/place.ts';
 export * from './versioning.ts';
 export * from './backoff.ts';
 export * from './locks.ts';

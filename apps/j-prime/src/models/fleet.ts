@@ -6,6 +6,7 @@
 import type { Arm, ModelType, Route, Routes } from '@jarvis/contracts';
 import type { LoadedModel } from '@jarvis/model-kinds';
 import type { Clock, Logger } from '@jarvis/runtime';
+import type { PlacedModel } from './placement.ts';
 import { ServedVersion, type VersionName } from './served-version.ts';
 
 /** A stable version that cannot be served is tried again so often: everybody needs it, and the files may be mended. */
@@ -31,6 +32,8 @@ export type Role = Arm | 'previous';
 
 export interface FleetOptions {
   readonly load: (name: VersionName, signal: AbortSignal) => Promise<LoadedModel>;
+  /** Warms a loaded model and moves it where it belongs; a throw disposes of it. */
+  readonly settle: (name: VersionName, model: LoadedModel) => Promise<PlacedModel>;
   /** A candidate cannot be served; called once for each deployment. */
   readonly onCandidateBroken: (deploymentId: string, detail: string) => void;
   /** Another stable version answers from now on. */
@@ -204,17 +207,22 @@ export class Fleet {
   #entryOf(name: VersionName): Entry {
     const known = this.#entries.get(keyOf(name));
     if (known !== undefined) return known;
-    const made: Entry = { served: new ServedVersion(name), leave: new AbortController(), bringing: null };
+    const served = new ServedVersion(name, this.#options.clock);
+    const made: Entry = { served, leave: new AbortController(), bringing: null };
     this.#entries.set(keyOf(name), made);
     return made;
   }
 
   async #bring(entry: Entry): Promise<void> {
     const { served, leave } = entry;
-    const { load, logger, clock } = this.#options;
+    const { load, settle, logger, clock } = this.#options;
     try {
       const startedMs = clock.monotonic();
-      await served.open(() => load(served.name, leave.signal));
+      await served.open({
+        load: () => load(served.name, leave.signal),
+        settle: (model) => settle(served.name, model),
+        onBroken: (detail) => this.#broke(entry, detail),
+      });
       logger.info({ ...served.name, took_ms: Math.round(clock.monotonic() - startedMs) }, 'ready');
     } catch (error) {
       if (!leave.signal.aborted) logger.error({ ...served.name, err: error }, 'cannot be served');
@@ -223,6 +231,15 @@ export class Fleet {
     if (leave.signal.aborted) return;
     this.#settle();
     if (served.state === 'broken' && this.#isStable(served.name)) this.#tryAgainLater(entry);
+  }
+
+  /** One that was ready answers nothing any more: the stable version, or the one before it, does. */
+  #broke(entry: Entry, detail: string): void {
+    const { served } = entry;
+    if (served.state !== 'ready') return;
+    this.#options.logger.error({ ...served.name, detail }, 'taken out of service');
+    this.setAside(served, detail);
+    if (this.#isStable(served.name)) this.#tryAgainLater(entry);
   }
 
   #tryAgainLater(entry: Entry): void {
@@ -245,10 +262,11 @@ export class Fleet {
   #settleKind(route: Route): void {
     const kind = route.model_type;
     const routed = this.#entries.get(keyOf(stableOf(route)))?.served;
-    const before = this.#serving.get(kind)?.stable;
-    const stable = routed?.state === 'ready' ? routed : (before ?? this.#readyStandby(kind));
+    const answered = this.#serving.get(kind)?.stable;
+    const before = answered?.state === 'ready' ? answered : undefined;
+    const stable = routed?.state === 'ready' ? routed : (before ?? this.#standIn(kind));
     this.#reportBroken(route);
-    if (stable === undefined) return;
+    if (stable === undefined) return void this.#serving.delete(kind);
     if (stable === routed) this.#standby.delete(kind);
     this.#serving.set(kind, { stable, trial: this.#trialOf(route, stable === routed) });
     if (stable === before) return;
@@ -276,10 +294,11 @@ export class Fleet {
     this.#options.onCandidateBroken(deploymentId, served.detail);
   }
 
-  #readyStandby(kind: ModelType): ServedVersion | undefined {
+  /** Who may answer while neither the routed version nor the one of before can: what answered before those. */
+  #standIn(kind: ModelType): ServedVersion | undefined {
     const name = this.#standby.get(kind);
-    const served = name === undefined ? undefined : this.#entries.get(keyOf(name))?.served;
-    return served?.state === 'ready' ? served : undefined;
+    const standby = name === undefined ? undefined : this.#entries.get(keyOf(name))?.served;
+    return [standby, this.#previous.get(kind)?.served].find((served) => served?.state === 'ready');
   }
 
   #isNeeded(entry: Entry): boolean {

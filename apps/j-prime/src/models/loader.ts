@@ -1,9 +1,10 @@
 // From a digest to a model in memory: out of the cache, or fetched first, for as long as Reactor Core is away.
 import { isCodedError } from '@jarvis/contracts';
-import { ArtifactError, type LoadedModel, loadModel } from '@jarvis/model-kinds';
+import { ArtifactError, type LoadedModel } from '@jarvis/model-kinds';
 import { backoffMs } from '@jarvis/policy';
 import type { Clock, Logger, Random } from '@jarvis/runtime';
 import type { ArtifactCache } from './artifact-cache.ts';
+import type { PlacedModel, Placement } from './placement.ts';
 import type { VersionName } from './served-version.ts';
 
 const RETRY_DELAY_FIRST_MS = 100;
@@ -11,6 +12,7 @@ const RETRY_DELAY_MAX_MS = 5_000;
 
 export interface LoaderOptions {
   readonly cache: ArtifactCache;
+  readonly placement: Placement;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -49,6 +51,11 @@ export class Loader {
     }
   }
 
+  /** Warms what was loaded and moves it where it belongs. @throws what the model throws; it is disposed of then */
+  settle(name: VersionName, model: LoadedModel): Promise<PlacedModel> {
+    return this.#options.placement.settle(model, this.#options.cache.pathOf(name.digest));
+  }
+
   async #loadOnce(name: VersionName): Promise<LoadedModel> {
     const { cache, logger } = this.#options;
     if (await cache.has(name.digest)) {
@@ -65,8 +72,8 @@ export class Loader {
   }
 
   async #open({ modelType, digest }: VersionName): Promise<LoadedModel> {
-    const { cache } = this.#options;
-    const model = await loadModel(cache.pathOf(digest), { sha256: digest });
+    const { cache, placement } = this.#options;
+    const model = await placement.open(cache.pathOf(digest), digest);
     if (model.kind !== modelType) {
       await model.dispose();
       throw new ArtifactError(

@@ -14,13 +14,12 @@ import type { Prediction } from '@jarvis/model-kinds';
 import { assignArm, sessionHash, sessionUnit } from '@jarvis/policy';
 import type { Clock, Logger, Random } from '@jarvis/runtime';
 import type { Fleet, Serving, Trial } from '../models/fleet.ts';
+import { PREDICTIONS_PER_KIND_MAX } from '../models/limits.ts';
 import type { ServedVersion } from '../models/served-version.ts';
 import type { EvidenceRecorder } from './evidence-recorder.ts';
 import { Latencies } from './latencies.ts';
 import type { Answered, Shadow } from './shadow.ts';
 
-/** More at a time would only wait for the processor, and each holds its input. */
-const RUNNING_REQUESTS_MAX = 1024;
 /** So many failures of a candidate that the judge has not heard of take it out of service: the outbox has to end somewhere. */
 const UNHEARD_FAILURES_MAX = 10_000;
 const RETRY_AFTER_SECONDS = 1;
@@ -56,6 +55,7 @@ export interface BatchAnswer extends Omit<PredictResponse, 'output' | 'confidenc
 export class Predictor {
   readonly #options: PredictorOptions;
   #running = 0;
+  readonly #runningOf = new Map<ModelType, number>();
   readonly #startedMs: number;
   #lastMs: number;
   readonly #lastMsOf = new Map<ModelType, number>();
@@ -92,7 +92,7 @@ export class Predictor {
   /** @throws {CodedError} as `predict` */
   predictAll(request: BatchRequest): Promise<BatchAnswer> {
     const { fleet } = this.#options;
-    return this.#counted(request.kind, async () => {
+    return this.#counted(request, async () => {
       if (fleet.serving(request.kind) === undefined) await fleet.wake(request.kind);
       const serving = this.#servingOf(request.kind);
       if (serving.trial === null) return (await this.#timed(serving.stable, request, 'stable')).answer;
@@ -108,24 +108,30 @@ export class Predictor {
     find: () => Promise<ServedVersion>,
     { kind, inputs }: Omit<BatchRequest, 'sessionId'>,
   ): Promise<{ predictions: readonly Prediction[]; version: string }> {
-    return this.#counted(kind, async () => {
+    return this.#counted({ kind, inputs }, async () => {
       const served = await find();
-      return { predictions: await this.#ask(served, inputs), version: served.name.version };
+      return { predictions: await this.#ask(served, inputs, 'stable'), version: served.name.version };
     });
   }
 
-  async #counted<T>(kind: ModelType, answer: () => Promise<T>): Promise<T> {
+  async #counted<T>(
+    { kind, inputs }: Pick<BatchRequest, 'kind' | 'inputs'>,
+    answer: () => Promise<T>,
+  ): Promise<T> {
     const { clock } = this.#options;
-    if (this.#running >= RUNNING_REQUESTS_MAX)
-      throw new CodedError('overloaded', `${this.#running} predictions are under way: try again`, {
+    const ofKind = this.#runningOf.get(kind) ?? 0;
+    if (ofKind + inputs.length > PREDICTIONS_PER_KIND_MAX)
+      throw new CodedError('overloaded', `${ofKind} predictions of ${kind} are under way: try again`, {
         retry_after_seconds: RETRY_AFTER_SECONDS,
       });
     this.#running += 1;
+    this.#runningOf.set(kind, ofKind + inputs.length);
     this.#lastMsOf.set(kind, clock.monotonic());
     try {
       return await answer();
     } finally {
       this.#running -= 1;
+      this.#runningOf.set(kind, (this.#runningOf.get(kind) ?? 0) - inputs.length);
       this.#lastMs = clock.monotonic();
       this.#lastMsOf.set(kind, this.#lastMs);
     }
@@ -162,7 +168,7 @@ export class Predictor {
       const pair_id = shadow.begin(serving, { trial, arm, ...firstOf(request, answer) });
       return { ...answer, rollout: { ...rollout, pair_id } };
     } catch (error) {
-      if (isCodedError(error, 'invalid_request')) throw error;
+      if (isCodedError(error, 'invalid_request') || isCodedError(error, 'overloaded')) throw error;
       this.#noteFailure(trial, arm, session_hash);
       if (arm === 'stable') throw error;
     }
@@ -188,15 +194,19 @@ export class Predictor {
   }
 
   async #answer(served: ServedVersion, { inputs }: BatchRequest, arm: Arm): Promise<BatchAnswer> {
-    const predictions = await this.#ask(served, inputs);
+    const predictions = await this.#ask(served, inputs, arm);
     return { predictions, version: served.name.version, arm, rollout: null };
   }
 
-  async #ask(served: ServedVersion, inputs: BatchRequest['inputs']): Promise<readonly Prediction[]> {
+  async #ask(
+    served: ServedVersion,
+    inputs: BatchRequest['inputs'],
+    arm: Arm,
+  ): Promise<readonly Prediction[]> {
     try {
-      return await Promise.all(inputs.map((input) => served.predict(input)));
+      return await Promise.all(inputs.map((input) => served.predict(input, arm)));
     } catch (error) {
-      if (isCodedError(error, 'invalid_request')) throw error;
+      if (isCodedError(error, 'invalid_request') || isCodedError(error, 'overloaded')) throw error;
       this.#logFailure(served, error);
       throw new CodedError(
         'model_unavailable',
@@ -219,7 +229,7 @@ export class Predictor {
 
   /** The 1st, 2nd, 4th, 8th ... failure of a version: a log that a broken model cannot flood. */
   #logFailure(served: ServedVersion, error: unknown): void {
-    const failures = served.countFailure();
+    const { failures } = served;
     if ((failures & (failures - 1)) !== 0) return;
     this.#options.logger.error({ ...served.name, failures, err: error }, 'a prediction failed');
   }

@@ -69,7 +69,7 @@ export class Shadow {
     if (other.state !== 'ready') return;
     const shadowArm: Arm = arm === 'stable' ? 'candidate' : 'stable';
     try {
-      const { output: shadowOutput } = await other.predict(answered.input);
+      const { output: shadowOutput } = await other.predict(answered.input, shadowArm);
       const differs = !isDeepStrictEqual(output, shadowOutput);
       this.counts.answered += 1;
       if (differs) this.counts.differed += 1;
@@ -78,8 +78,8 @@ export class Shadow {
       const [stable, candidate] = arm === 'stable' ? [output, shadowOutput] : [shadowOutput, output];
       evidence.differed(trial, arm, { pairId, stable, candidate });
     } catch (error) {
-      // What one version calls no input of its kind, both do.
-      if (isCodedError(error, 'invalid_request')) return;
+      // What one version calls no input of its kind, both do; and a full queue is nobody's fault.
+      if (isCodedError(error, 'invalid_request') || isCodedError(error, 'overloaded')) return;
       this.counts.failed += 1;
       evidence.shadowed(trial, shadowArm, 'failed');
       this.#logFailure(other, error);

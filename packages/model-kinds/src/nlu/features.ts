@@ -2,6 +2,8 @@
 //   "Play some jazz" -> words `play` `some` `jazz`, pairs `^ play` `play some` ..., characters `^p` `pl` `^pl` `play` ...
 // Scheme hashed-ngrams-1: whatever changes a hash here makes every stored model unreadable, so it needs a new name.
 
+import { Tally } from './tally.ts';
+
 const CHAR_NGRAM_MIN = 2;
 const CHAR_NGRAM_MAX = 4;
 const WORD = /[\p{L}\p{M}\p{N}]+(?:'\p{L}+)?/gu;
@@ -15,7 +17,8 @@ export interface FeatureCounts {
   readonly counts: Int32Array;
 }
 
-type Tally = Map<number, number>;
+/** Of the text that is counted now: counting never waits. */
+const tally = new Tally();
 
 /** FNV-1a over UTF-16 code units from `start` to `end`; `seed` may be the hash of what came before. */
 function fnv1a(seed: number, text: string, start = 0, end = text.length): number {
@@ -33,9 +36,8 @@ function avalanche(hash: number): number {
   return h ^ (h >>> 16);
 }
 
-function add(tally: Tally, hash: number): void {
-  const feature = avalanche(hash);
-  tally.set(feature, (tally.get(feature) ?? 0) + 1);
+function add(hash: number): void {
+  tally.add(avalanche(hash));
 }
 
 /** Words in lower case, in Unicode's compatibility form, apostrophes straight. */
@@ -43,28 +45,28 @@ function words(text: string): string[] {
   return text.normalize('NFKC').toLowerCase().replaceAll('’', "'").match(WORD) ?? [];
 }
 
-function addCharNgrams(tally: Tally, word: string): void {
+function addCharNgrams(word: string): void {
   const bounded = `^${word}$`;
   for (let start = 0; start < bounded.length; start++) {
     const longest = Math.min(CHAR_NGRAM_MAX, bounded.length - start);
     let hash: number = FAMILY.char;
     for (let length = 1; length <= longest; length++) {
       hash = fnv1a(hash, bounded, start + length - 1, start + length);
-      if (length >= CHAR_NGRAM_MIN) add(tally, hash);
+      if (length >= CHAR_NGRAM_MIN) add(hash);
     }
   }
 }
 
 /** All features of a text. A text without letters or digits has none. */
 export function countFeatures(text: string): FeatureCounts {
-  const tally: Tally = new Map();
   let previous = '^';
   for (const word of words(text)) {
-    add(tally, fnv1a(FAMILY.word, word));
-    add(tally, fnv1a(FAMILY.pair, `${previous} ${word}`));
-    addCharNgrams(tally, word);
+    add(fnv1a(FAMILY.word, word));
+    add(fnv1a(FAMILY.pair, `${previous} ${word}`));
+    addCharNgrams(word);
     previous = word;
   }
-  if (tally.size > 0) add(tally, fnv1a(FAMILY.pair, `${previous} $`));
-  return { hashes: Int32Array.from(tally.keys()), counts: Int32Array.from(tally.values()) };
+  if (tally.size > 0) add(fnv1a(FAMILY.pair, `${previous} $`));
+  const { keys: hashes, counts } = tally.take();
+  return { hashes, counts };
 }

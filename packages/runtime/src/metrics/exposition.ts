@@ -3,7 +3,7 @@
 import { type Metric, type MetricName, METRICS, type ServiceName } from '@jarvis/contracts';
 import type { Counter, Gauge, Metric as PromMetric } from 'prom-client';
 import type { Logger } from '../logger.ts';
-import type { Distribution, Meter, Put, Reader, Series } from './meter.ts';
+import type { Distribution, Meter, Put, PutObserved, Reader, Series } from './meter.ts';
 
 export interface Exposition {
   readonly contentType: string;
@@ -21,9 +21,12 @@ export async function expose({ service, meter, logger }: ExposeOptions): Promise
   const prom = await import('prom-client');
   const registry = new prom.Registry();
   const known = new Map<MetricName, Counter | Gauge>();
+  const observed = new Map<MetricName, Series<Distribution>[]>();
   for (const [name, metric] of declaredFor(service)) {
     if (metric.type === 'histogram') {
-      registry.registerMetric(recorded(name, metric, meter.observed().get(name) ?? []));
+      const series = (meter.observed().get(name) ?? []).map((one) => ({ ...one }));
+      observed.set(name, series);
+      registry.registerMetric(recorded(name, metric, series));
       continue;
     }
     const settings = { name, help: metric.help, labelNames: metric.labels, registers: [registry] };
@@ -32,9 +35,22 @@ export async function expose({ service, meter, logger }: ExposeOptions): Promise
   const put: Put = (name, labels, value) => known.get(name)?.inc(labels, value);
   for (const [name, series] of meter.counted())
     for (const { labels, value } of series) known.get(name)?.inc(labels, value);
-  const failed = await readAll(meter.readers, put, logger);
+  const putObserved: PutObserved = (name, labels, value) => addTo(observed.get(name) ?? [], labels, value);
+  const failed = await readAll(meter.readers, { put, putObserved }, logger);
   put('jarvis_metrics_readers_failed', {}, failed);
   return { contentType: registry.contentType, text: await registry.metrics() };
+}
+
+/** What is put under the same labels adds up, as with gauges. */
+function addTo(
+  all: Series<Distribution>[],
+  labels: Series<Distribution>['labels'],
+  more: Distribution,
+): void {
+  const same = all.find((series) => Object.entries(labels).every(([k, v]) => series.labels[k] === v));
+  if (same === undefined) return void all.push({ labels, value: more });
+  const counts = more.counts.map((count, i) => count + (same.value.counts[i] ?? 0));
+  same.value = { counts, sum: same.value.sum + more.sum };
 }
 
 function declaredFor(service: ServiceName): [MetricName, Metric][] {
@@ -42,11 +58,15 @@ function declaredFor(service: ServiceName): [MetricName, Metric][] {
 }
 
 /** One that fails leaves the others to be read. */
-async function readAll(readers: readonly Reader[], put: Put, logger: Logger): Promise<number> {
+async function readAll(
+  readers: readonly Reader[],
+  { put, putObserved }: { put: Put; putObserved: PutObserved },
+  logger: Logger,
+): Promise<number> {
   let failed = 0;
   for (const read of readers) {
     try {
-      await read(put);
+      await read(put, putObserved);
     } catch (error) {
       failed += 1;
       logger.warn({ err: error }, 'some gauges could not be read for /metrics');
@@ -57,22 +77,24 @@ async function readAll(readers: readonly Reader[], put: Put, logger: Logger): Pr
 
 /** prom-client's own histogram only takes single observations; ours are counted already. */
 function recorded(name: string, metric: Metric, all: readonly Series<Distribution>[]): PromMetric {
-  const values = all.flatMap(({ labels, value }) => {
-    let cumulative = 0;
-    const buckets = value.counts.map((count, i) => {
-      cumulative += count;
-      return {
-        metricName: `${name}_bucket`,
-        labels: { ...labels, le: metric.buckets[i] ?? '+Inf' },
-        value: cumulative,
-      };
+  const valuesOf = (): object[] =>
+    all.flatMap(({ labels, value }) => {
+      let cumulative = 0;
+      const buckets = value.counts.map((count, i) => {
+        cumulative += count;
+        return {
+          metricName: `${name}_bucket`,
+          labels: { ...labels, le: metric.buckets[i] ?? '+Inf' },
+          value: cumulative,
+        };
+      });
+      return [
+        ...buckets,
+        { metricName: `${name}_sum`, labels, value: value.sum },
+        { metricName: `${name}_count`, labels, value: cumulative },
+      ];
     });
-    return [
-      ...buckets,
-      { metricName: `${name}_sum`, labels, value: value.sum },
-      { metricName: `${name}_count`, labels, value: cumulative },
-    ];
-  });
-  const told = { name, help: metric.help, type: metric.type, aggregator: 'sum', values };
-  return { name, get: async () => told } as unknown as PromMetric;
+  const told = { name, help: metric.help, type: metric.type, aggregator: 'sum' };
+  // Listed when the text is made: readers may add series until then.
+  return { name, get: async () => ({ ...told, values: valuesOf() }) } as unknown as PromMetric;
 }

@@ -27,8 +27,15 @@ export type Put = <N extends MetricNameOf<'gauge' | 'counter'>>(
   value: number,
 ) => void;
 
+/** As `Put`, of what was observed already. */
+export type PutObserved = <N extends MetricNameOf<'histogram'>>(
+  name: N,
+  labels: LabelsOf<N>,
+  value: Distribution,
+) => void;
+
 /** Reads gauges at a scrape, with bounded work. */
-export type Reader = (put: Put) => void | Promise<void>;
+export type Reader = (put: Put, putObserved: PutObserved) => void | Promise<void>;
 
 export class Meter {
   readonly #counters = new Map<MetricName, Map<string, Series<number>>>();
@@ -40,15 +47,7 @@ export class Meter {
   }
 
   observe<N extends MetricNameOf<'histogram'>>(name: N, labels: LabelsOf<N>, seconds: number): void {
-    const { buckets } = METRICS[name];
-    const { value } = seriesOf(this.#distributions, name, labels, () => ({
-      counts: Array.from({ length: buckets.length + 1 }, () => 0),
-      sum: 0,
-    }));
-    const at = buckets.findIndex((bound) => seconds <= bound);
-    const bucket = at < 0 ? buckets.length : at;
-    value.counts[bucket] = (value.counts[bucket] ?? 0) + 1;
-    value.sum += seconds;
+    noteIn(seriesOf(this.#distributions, name, labels, () => newDistribution(name)).value, name, seconds);
   }
 
   /** Called at each scrape. */
@@ -67,6 +66,19 @@ export class Meter {
   observed(): ReadonlyMap<MetricName, readonly Series<Distribution>[]> {
     return listed(this.#distributions);
   }
+}
+
+/** Kept by whoever reads it out at a scrape: of what may go, with its series. */
+export function newDistribution(name: MetricNameOf<'histogram'>): Distribution {
+  return { counts: Array.from({ length: METRICS[name].buckets.length + 1 }, () => 0), sum: 0 };
+}
+
+export function noteIn(distribution: Distribution, name: MetricNameOf<'histogram'>, value: number): void {
+  const { buckets } = METRICS[name];
+  const at = buckets.findIndex((bound) => value <= bound);
+  const bucket = at < 0 ? buckets.length : at;
+  distribution.counts[bucket] = (distribution.counts[bucket] ?? 0) + 1;
+  distribution.sum += value;
 }
 
 function seriesOf<V>(
