@@ -163,8 +163,8 @@ const NOTES = `## Why it is as it is
 * **Ours is slower than Guard 1 could be alone** (next table), and on purpose: it shares alpha with the other guards, so its evidence has to reach 50 and not 20;
   it waits for 5 sessions with an error; and it counts each session once in a rollout, because errors of one session are not independent.
   With hundreds of sessions that costs little. With 100 it costs most of a small rise: who errs often soon has, and says no more.
-* **With 12 sessions corrections hardly tell anything**: one or two of them meet the candidate. Failures do, by their limit. What would tell is the paired
-  comparison, for which no answers are gathered yet.
+* **With 12 sessions corrections hardly tell anything**: one or two of them meet the candidate. Failures do, by their limit. What tells is the paired
+  comparison, below: behind the answer the other version is asked the same, so that every session's inputs count for both.
 * **Failures at the very limit, 12 sessions**: Guard 3 counts every failure, and holds its alpha for whoever is served, not for all sessions together. Where the one session
   that meets the candidate is of those that fail more often than the limit, with either version, the candidate goes back though it is no worse. It takes rates near the limit: over 1,500
   rollouts each, 12 sessions at 4 %: 5.0 %, at 3 %: 2.2 %; 30 sessions at 5 %: 5.9 %; 50 sessions at 5 %: 3.1 %.

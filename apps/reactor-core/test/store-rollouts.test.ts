@@ -1,10 +1,11 @@
 // What the store of Reactor Core promises of versions, deployments, their evidence and the routes, on both engines.
 import assert from 'node:assert/strict';
-import type { Routes } from '@jarvis/contracts';
+import type { RolloutSample, Routes } from '@jarvis/contracts';
 import { startJudge } from '@jarvis/policy';
 import { createEventLog, type Database } from '@jarvis/store';
 import * as deployments from '../src/store/deployments.ts';
 import * as evidence from '../src/store/evidence.ts';
+import * as samples from '../src/store/samples.ts';
 import { newestRoutes, NO_ROUTES, ROUTES_STREAM } from '../src/store/routes.ts';
 import * as versions from '../src/store/versions.ts';
 import { AT, conform, LATER, write } from './store-conformance.ts';
@@ -182,6 +183,23 @@ conform('deployments are listed newest first, no more than asked for', async (db
     (await deployments.listDeployments(db, limit)).map((d) => d.deployment_id);
   assert.deepEqual(await listed(10), ['d-2', 'd-1']);
   assert.deepEqual(await listed(1), ['d-2']);
+});
+
+conform('samples of a rollout come in their order, and go with all but the newest rollouts', async (db) => {
+  const sample = (percent: number) => ({ percent }) as RolloutSample;
+  const at = { atMs: 1.5 };
+  await withDeployments(db, 'd-1');
+  await write(db, async (tx) => {
+    await deployments.insertDeployment(tx, newDeployment('d-2', { created_at: LATER }));
+    for (const id of ['d-1', 'd-2'])
+      for (const percent of [10, 25])
+        await samples.addSample(tx, { deploymentId: id, ...at }, sample(percent));
+  });
+  assert.deepEqual(await samples.listSamples(db, 'd-1', 9), [sample(10), sample(25)]);
+  assert.deepEqual(await samples.lastSample(db, 'd-2'), sample(25));
+  await write(db, (tx) => samples.forgetOldSamples(tx, 1));
+  assert.equal(await samples.lastSample(db, 'd-1'), null);
+  assert.deepEqual(await samples.listSamples(db, 'd-2', 1), [sample(10)]);
 });
 
 conform(

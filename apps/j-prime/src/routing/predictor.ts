@@ -19,6 +19,7 @@ import type { ServedVersion } from '../models/served-version.ts';
 import type { EvidenceRecorder } from './evidence-recorder.ts';
 import { Latencies } from './latencies.ts';
 import type { Answered, Shadow } from './shadow.ts';
+import { isTold } from './told-seldom.ts';
 
 /** So many failures of a candidate that the judge has not heard of take it out of service: the outbox has to end somewhere. */
 const UNHEARD_FAILURES_MAX = 10_000;
@@ -227,10 +228,9 @@ export class Predictor {
     );
   }
 
-  /** The 1st, 2nd, 4th, 8th ... failure of a version: a log that a broken model cannot flood. */
   #logFailure(served: ServedVersion, error: unknown): void {
     const { failures } = served;
-    if ((failures & (failures - 1)) !== 0) return;
+    if (!isTold(failures)) return;
     this.#options.logger.error({ ...served.name, failures, err: error }, 'a prediction failed');
   }
 }

@@ -8,6 +8,7 @@ import type { Clock, Logger, Random } from '@jarvis/runtime';
 import type { Serving, Trial } from '../models/fleet.ts';
 import type { ServedVersion } from '../models/served-version.ts';
 import type { EvidenceRecorder } from './evidence-recorder.ts';
+import { isTold } from './told-seldom.ts';
 
 /** At a time: more would wait for the processor that clients need. */
 const RUNNING_MAX = 4;
@@ -86,11 +87,10 @@ export class Shadow {
     }
   }
 
-  /** The 1st, 2nd, 4th, 8th ...: a log that a broken model cannot flood. */
   #logFailure(other: ServedVersion, error: unknown): void {
     this.#failuresLogged += 1;
     const n = this.#failuresLogged;
-    if ((n & (n - 1)) !== 0) return;
+    if (!isTold(n)) return;
     this.#options.logger.warn({ ...other.name, failures: n, err: error }, 'failed in the shadow');
   }
 }

@@ -38,12 +38,15 @@ import {
   revertPromotionsTo,
   wasPromoted,
 } from '../store/versions.ts';
+import { forgetOldSamples } from '../store/samples.ts';
 import { mustFindVersion } from '../registry/named-version.ts';
 import { noteIfDue, noteNow } from './chronicle.ts';
 import { type EvidenceReceipt, takeEvidence } from './evidence-intake.ts';
 import type { Through } from './gates.ts';
 import type { Routing } from './routing.ts';
 
+/** Rollouts whose evidence over time can be told of. */
+const REPORTS_KEPT = 200;
 /** No version, and so none that was ever promoted. */
 const UNKNOWN = '';
 
@@ -235,6 +238,7 @@ export class Deployments {
       history: closeStep(row, clock.now()),
     });
     await forgetEvidence(tx, id);
+    await forgetOldSamples(tx, REPORTS_KEPT);
     tx.afterCommit(() => logger.info({ deployment_id: id, version: row.model_version, state }, reason));
     return true;
   }

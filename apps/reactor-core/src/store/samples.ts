@@ -20,6 +20,13 @@ export async function addSample(
       ${JSON.stringify(sample)})`);
 }
 
+/** Of old rollouts the verdict stays, and how it came about goes. */
+export async function forgetOldSamples(tx: Transaction, rolloutsKept: number): Promise<void> {
+  await tx.run(sql`
+    DELETE FROM rollout_samples WHERE deployment_id NOT IN
+      (SELECT deployment_id FROM deployments ORDER BY created_at DESC LIMIT ${rolloutsKept})`);
+}
+
 /** Oldest first. */
 export async function listSamples(db: Reader, deploymentId: string, limit: number): Promise<RolloutSample[]> {
   const rows = await db.all<{ body: string }>(
