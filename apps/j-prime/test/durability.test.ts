@@ -123,7 +123,8 @@ test('evidence survives kill -9 and is delivered once, under the same ids', asyn
 });
 
 test('requests gather in one row while the judge is away, and their number is right when it is back', async () => {
-  const world = await makeWorld();
+  const made = await makeWorld();
+  const world = { ...made, environment: { ...made.environment, ROLLOUT_SHADOW_SHARE: '0' } };
   const { reactor } = world;
   reactor.judge = 'away';
   reactor.route(v1, { model: v2, weight: 1 });

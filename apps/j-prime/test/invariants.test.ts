@@ -56,7 +56,7 @@ test('each way in which the store may be broken is found', async () => {
   const { world, prime } = await busy();
   const db = new DatabaseSync(join(world.folder, 'j-prime', 'j-prime.db'), { timeout: 5_000 });
   after(() => db.close());
-  db.exec(`DROP INDEX outbox_open_requests`);
+  db.exec(`DROP INDEX outbox_open_counts`);
   const row = (seq: number, id: string, attempted: number, kind = 'requests'): string =>
     `INSERT INTO outbox (seq, evidence_id, kind, deployment_id, arm, observed_at, step, count, attempted)
      VALUES (${seq}, '${id}', '${kind}', 'd', 'candidate', '2026-01-01T00:00:00Z', 0, 1, ${attempted})`;
@@ -68,6 +68,11 @@ test('each way in which the store may be broken is found', async () => {
     [
       'outbox',
       `${row(900, 'a', 0)}; ${row(901, 'b', 0)}`,
+      /the requests of d, candidate, step 0 gather in more/,
+    ],
+    [
+      'outbox',
+      `${row(900, 'a', 0, 'shadowed')}; ${row(901, 'b', 0, 'shadowed')}`,
       /the requests of d, candidate, step 0 gather in more/,
     ],
     [

@@ -179,7 +179,7 @@ test('bad input is no failure of the model', async () => {
     );
   await prime.predict('hello', 'session-1');
   await until('the one good request', () => reactor.countRequests('candidate') === 1);
-  assert.ok(reactor.heard().every((e) => e.kind === 'requests'));
+  assert.ok(reactor.heard().every((e) => e.kind !== 'failed' && e.kind !== 'broken'));
   assert.equal(
     (await prime.resources()).models.reduce((n, m) => n + m.failures, 0),
     0,

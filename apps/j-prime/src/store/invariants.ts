@@ -16,8 +16,8 @@ export async function readOutboxFacts(tx: Transaction): Promise<PrimeFacts['outb
     SELECT MAX(CASE WHEN attempted = 1 THEN seq END) AS tried, MIN(CASE WHEN attempted = 0 THEN seq END) AS fresh
     FROM outbox WHERE refused IS NULL`);
   const gathered = await tx.all<{ deployment_id: string; arm: string; step: number }>(sql`
-    SELECT deployment_id, arm, step FROM outbox WHERE kind = 'requests' AND attempted = 0
-    GROUP BY deployment_id, arm, step HAVING COUNT(*) > 1 LIMIT ${UNREADABLE_TOLD_MAX}`);
+    SELECT deployment_id, arm, step FROM outbox WHERE kind IN ('requests', 'shadowed') AND attempted = 0
+    GROUP BY deployment_id, arm, step, kind HAVING COUNT(*) > 1 LIMIT ${UNREADABLE_TOLD_MAX}`);
   return {
     unreadable: rows.flatMap((row) => whatIsWrongWith(row) ?? []).slice(0, UNREADABLE_TOLD_MAX),
     lastTriedSeq: numberOrNull(order?.tried),
