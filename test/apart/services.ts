@@ -37,6 +37,8 @@ const SETTINGS = {
   ROLLOUT_CHECK_INTERVAL: '0.1',
   ROLLOUT_STEPS: '100',
   ROLLOUT_STEP_MIN_REQUESTS: '100000',
+  // The evidence is counted from outside: one piece for each correction.
+  ROLLOUT_SHADOW_SHARE: '0',
   AB_TEST_INITIAL_PERCENTAGE: '100',
   REACTOR_API_RETRIES: '0',
   TRAINING_LOCK_TTL: '5',
