@@ -168,3 +168,16 @@ test('a data set that cannot be written is tried again, and the job goes on once
   await rm(folder);
   await core.reaches(job_id, 'training');
 });
+
+test('one that cannot be written for long: the job gives its slot back, and says when it is tried again', async (t) => {
+  const world = await makeWorld(t);
+  await mkdir(join(world.folder, 'jarvis-core'), { recursive: true });
+  await writeFile(join(world.folder, 'jarvis-core/datasets'), 'in the way');
+  const core = await startCore(world);
+  await core.store(commands(5));
+  const { job_id } = await core.submit();
+  await core.reaches(job_id, 'starting');
+  await until('it to be back in the queue', async () => (await core.job(job_id)).state === 'queued');
+  await until('it to say when', async () => /tried again at/.test((await core.job(job_id)).reason));
+  assert.equal(world.reactor.starts.length, 0);
+});

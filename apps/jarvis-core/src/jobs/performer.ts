@@ -28,6 +28,9 @@ import type { StartRequests } from './start-request.ts';
 
 const RETRY_BASE_MS = 500;
 const RETRY_MAX_MS = 15_000;
+/** What fails here, a data set that cannot be written above all: then the job gives its slot back for a while. */
+const OWN_TRIES_MAX = 5;
+const OWN_RETRY_AFTER_MS = 30_000;
 /** It is answered when the trainer has exited, which may checkpoint first. */
 const END_TIMEOUT_MS = 120_000;
 const DRAIN_POLL_MS = 250;
@@ -100,6 +103,7 @@ export class Outside implements Performer {
   async #start(job: StoredJob, signal: AbortSignal): Promise<void> {
     const { reactor, startRequests, post, logger } = this.#options;
     const token = job.token ?? 0;
+    let ownFailures = 0;
     for (let attempt = 0; !signal.aborted; attempt += 1) {
       try {
         const body = await startRequests.make(job);
@@ -108,7 +112,8 @@ export class Outside implements Performer {
         this.#noteWait(job);
         return;
       } catch (error) {
-        const refusal = refusalOf(error);
+        if (!(error instanceof CodedError)) ownFailures += 1;
+        const refusal = ownFailures >= OWN_TRIES_MAX ? ownRefusal(error) : refusalOf(error);
         if (refusal !== null) {
           post({ type: 'run_refused', jobId: job.jobId, token, ...refusal });
           return;
@@ -272,6 +277,11 @@ function refusalOf(error: unknown): Refusal | null {
   const busy = BUSY.has(error.code);
   // A token may have become stale on its way; the next one is newer.
   return { reason: error.message, final: !busy && error.code !== 'stale_token', busy, retryAfterMs };
+}
+
+function ownRefusal(error: unknown): Refusal {
+  const reason = `JARVIS Core cannot start it: ${(error as Error).message}`;
+  return { reason, final: false, busy: false, retryAfterMs: OWN_RETRY_AFTER_MS };
 }
 
 function waitForAbort(signal: AbortSignal): Promise<void> {
