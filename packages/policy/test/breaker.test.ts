@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as fc from 'fast-check';
-import { afterFailure, breakerState, type BreakerView, schedule } from '../src/index.ts';
+import { afterFailure, afterRollback, breakerState, type BreakerView, schedule } from '../src/index.ts';
 import { BREAKER, HOUR, job, kinds, NOW, snapshot, told } from './snapshots.ts';
 
 const failed = { modelType: 'nlu', error: 'no such column' } as const;
@@ -27,6 +27,22 @@ describe('the breaker itself', () => {
     assert.equal(after(4).openUntilMs, NOW + 120_000);
     assert.equal(after(6).openUntilMs, NOW + 480_000);
     assert.equal(after(60).openUntilMs, NOW + HOUR);
+  });
+
+  test('candidates rolled back in a row open it too, each further one for twice as long', () => {
+    const rolledBack = (inARow: number) =>
+      afterRollback({ modelType: 'nlu', inARow, reason: 'worse' }, NOW, BREAKER);
+    assert.equal(rolledBack(2), null);
+    assert.deepEqual(rolledBack(3), {
+      modelType: 'nlu',
+      cause: 'rollbacks',
+      failures: 3,
+      openUntilMs: NOW + 60_000,
+      lastError: 'worse',
+    });
+    assert.equal(rolledBack(4)?.openUntilMs, NOW + 120_000);
+    assert.equal(rolledBack(60)?.openUntilMs, NOW + HOUR);
+    assert.equal(after(3).cause, 'failed_jobs');
   });
 
   test('it takes a failure to open one', () => {
