@@ -19,17 +19,9 @@ import {
   modelVersionsSchema,
   TAR_CONTENT_TYPE,
 } from '@jarvis/contracts';
-import {
-  packFlatTar,
-  readConfigOrExit,
-  type ServiceClient,
-  syncFolder,
-  tarBytesMax,
-  unpackFlatTar,
-  writeDurably,
-} from '@jarvis/runtime';
+import { packFlatTar, syncFolder, tarBytesMax, unpackFlatTar, writeDurably } from '@jarvis/runtime';
 import { CommandError } from './exit.ts';
-import { withService } from './services.ts';
+import { withReactor } from './services.ts';
 import { table } from './style.ts';
 import type { World } from './world.ts';
 
@@ -43,10 +35,6 @@ export interface NamedVersion {
   readonly kind: ModelType;
   /** Number or alias. */
   readonly version: string;
-}
-
-function withReactor<T>(world: World, use: (client: ServiceClient) => Promise<T>): Promise<T> {
-  return withService(readConfigOrExit(world), 'reactor-core', use);
 }
 
 const pathOf = ({ kind, version }: NamedVersion): string =>

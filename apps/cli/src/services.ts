@@ -1,7 +1,14 @@
 // Clients of the three services, as the configuration places them.
 import type { ServiceName } from '@jarvis/contracts';
-import { type Config, createServiceClient, type ServiceClient, systemClock } from '@jarvis/runtime';
+import {
+  type Config,
+  createServiceClient,
+  readConfigOrExit,
+  type ServiceClient,
+  systemClock,
+} from '@jarvis/runtime';
 import { SERVICE_TITLES } from '@jarvis/supervisor';
+import type { World } from './world.ts';
 
 /** A person waits: no retries, an answer or an error within a few seconds. */
 const TIMEOUT_MS = 5_000;
@@ -26,4 +33,9 @@ export async function withService<T>(
   } finally {
     await client.close();
   }
+}
+
+/** Of Reactor Core, where the configuration says that it is. */
+export function withReactor<T>(world: World, use: (client: ServiceClient) => Promise<T>): Promise<T> {
+  return withService(readConfigOrExit(world), 'reactor-core', use);
 }

@@ -1,38 +1,31 @@
 // `jarvis models` as a real program beside a real registry: list, show, export and import.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { importedSchema } from '@jarvis/contracts';
 import { sha256Hex } from '@jarvis/model-kinds';
 import { makeWorld } from './harness.ts';
+import { jarvis } from './jarvis.ts';
 import { CHAMPION, rolloutWorld } from './rollout-world.ts';
-
-const CLI = fileURLToPath(new URL('../../cli/bin/jarvis.js', import.meta.url));
 
 test('a version is listed, shown, exported as tar and folder, and imported elsewhere', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'jarvis-models-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const { reactor: here } = await rolloutWorld(t);
   const there = await (await makeWorld(t)).start();
-  const jarvis = async (url: string, ...args: string[]): Promise<string> => {
-    const env = { PATH: process.env['PATH'], HOME: folder, JARVIS_HOME: folder, REACTOR_CORE_API_URL: url };
-    const run = promisify(execFile)(process.execPath, [CLI, 'models', ...args], { cwd: folder, env });
-    return (await run).stdout;
-  };
-  assert.match(await jarvis(here.url, 'list'), /^nlu +v0\.1\.0 +[0-9a-f]{12} .*stable$/m);
-  await jarvis(here.url, 'export', 'nlu', 'stable', 'nlu.tar');
-  await jarvis(here.url, 'export', 'nlu', CHAMPION, 'model');
+  const models = (url: string, ...args: string[]): Promise<string> =>
+    jarvis({ folder, url }, 'models', ...args);
+  assert.match(await models(here.url, 'list'), /^nlu +v0\.1\.0 +[0-9a-f]{12} .*stable$/m);
+  await models(here.url, 'export', 'nlu', 'stable', 'nlu.tar');
+  await models(here.url, 'export', 'nlu', CHAMPION, 'model');
   assert.ok((await readdir(join(folder, 'model'))).includes('model.json'));
-  await assert.rejects(jarvis(here.url, 'export', 'nlu', 'stable', 'model'), /there already/);
+  await assert.rejects(models(here.url, 'export', 'nlu', 'stable', 'model'), /there already/);
   const imported = importedSchema.parse(
-    JSON.parse(await jarvis(there.url, 'import', 'nlu', 'model', '--json')),
+    JSON.parse(await models(there.url, 'import', 'nlu', 'model', '--json')),
   );
   assert.equal(imported.digest, sha256Hex(await readFile(join(folder, 'model', 'model.json'))));
-  assert.match(await jarvis(there.url, 'import', 'nlu', 'nlu.tar'), /was there already, as nlu v0\.1\.0/);
-  assert.match(await jarvis(there.url, 'show', 'nlu', 'v0.1.0'), /from +an import \(job-0\)/);
+  assert.match(await models(there.url, 'import', 'nlu', 'nlu.tar'), /was there already, as nlu v0\.1\.0/);
+  assert.match(await models(there.url, 'show', 'nlu', 'v0.1.0'), /from +an import \(job-0\)/);
 });

@@ -1,9 +1,7 @@
 // `jarvis rollouts` as a real program beside a real rollout: list, show its report, pause, resume and abort it.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { jarvis } from './jarvis.ts';
 import {
   errors,
   GOOD,
@@ -15,30 +13,20 @@ import {
   STEP_SECONDS,
 } from './rollout-world.ts';
 
-const CLI = fileURLToPath(new URL('../../cli/bin/jarvis.js', import.meta.url));
-
 test('a rollout is listed, told of, paused, resumed, and its report says why it ended', async (t) => {
   const { reactor, clock, home } = await rolloutWorld(t);
-  const jarvis = async (...args: string[]): Promise<string> => {
-    const env = {
-      PATH: process.env['PATH'],
-      HOME: home,
-      JARVIS_HOME: home,
-      REACTOR_CORE_API_URL: reactor.url,
-    };
-    return (await promisify(execFile)(process.execPath, [CLI, 'rollouts', ...args], { cwd: home, env }))
-      .stdout;
-  };
+  const rollouts = (...args: string[]): Promise<string> =>
+    jarvis({ folder: home, url: reactor.url }, 'rollouts', ...args);
   const id = await roll(reactor, GOOD);
-  assert.match(await jarvis('list'), new RegExp(`^${id} +nlu +v0\\.1\\.1 +gradual_rollout +rolling +10 %`));
-  assert.match(await jarvis('pause'), /^nlu v0\.1\.1: paused, paused by hand$/m);
-  assert.match(await jarvis('resume', id), /^nlu v0\.1\.1: rolling/m);
+  assert.match(await rollouts('list'), new RegExp(`^${id} +nlu +v0\\.1\\.1 +gradual_rollout +rolling +10 %`));
+  assert.match(await rollouts('pause'), /^nlu v0\.1\.1: paused, paused by hand$/m);
+  assert.match(await rollouts('resume', id), /^nlu v0\.1\.1: rolling/m);
   await reactor.evidence([requests(id, 0, STEP_REQUESTS), shadowed(id, 0, { count: 7, differed: 2 })]);
   clock.advance(STEP_SECONDS + 1);
   await reactor.deploymentThat(id, 'the second step', (d) => d.steps.length === 2);
   await reactor.evidence(errors(id, 8, { kind: 'corrected' }));
   const { reason } = await reactor.deploymentIn(id, 'rolled_back');
-  const report = await jarvis('show');
+  const report = await rollouts('show');
   assert.match(report, /^# nlu v0\.1\.1 beside v0\.1\.0: rolled back$/m);
   assert.ok(report.includes(reason));
   assert.match(report, /^Before any traffic, on 16 held-out rows: \d+ correct, champion \d+;/m);
@@ -47,6 +35,6 @@ test('a rollout is listed, told of, paused, resumed, and its report says why it 
   assert.match(report, /^\| corrected \| candidate \| 8 of 10 \| [\d.]+ % to [\d.]+ % \|$/m);
   assert.match(report, /^Both answered 7 inputs, 2 of them differently\./m);
   assert.match(report, /^## Evidence over time$/m);
-  assert.equal(JSON.parse(await jarvis('show', id, '--json')).deployment.state, 'rolled_back');
-  await assert.rejects(jarvis('abort'), /already rolled_back|cannot|illegal/i);
+  assert.equal(JSON.parse(await rollouts('show', id, '--json')).deployment.state, 'rolled_back');
+  await assert.rejects(rollouts('abort'), /already rolled_back|cannot|illegal/i);
 });

@@ -1,17 +1,13 @@
 // `jarvis rollouts list | show | pause | resume | promote | abort`, asked of Reactor Core.
 import { type Deployment, deploymentSchema, deploymentsSchema, rolloutReportSchema } from '@jarvis/contracts';
-import { readConfigOrExit, type ServiceClient } from '@jarvis/runtime';
+import type { ServiceClient } from '@jarvis/runtime';
 import { CommandError } from '../exit.ts';
-import { withService } from '../services.ts';
+import { withReactor } from '../services.ts';
 import { table } from '../style.ts';
 import type { World } from '../world.ts';
 import { reportText } from './report-text.ts';
 
 export const ROLLOUT_ACTIONS = ['pause', 'resume', 'promote', 'abort'] as const;
-
-function withReactor<T>(world: World, use: (client: ServiceClient) => Promise<T>): Promise<T> {
-  return withService(readConfigOrExit(world), 'reactor-core', use);
-}
 
 const pathOf = (id: string): string => `/api/deployments/${encodeURIComponent(id)}`;
 

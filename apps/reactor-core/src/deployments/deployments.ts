@@ -15,7 +15,6 @@ import { findNamed } from '../store/aliases.ts';
 import {
   type DeploymentRow,
   findActiveRollout,
-  findDeployment,
   historyOf,
   insertDeployment,
   isRollout,
@@ -43,6 +42,7 @@ import { mustFindVersion } from '../registry/named-version.ts';
 import { noteIfDue, noteNow } from './chronicle.ts';
 import { type EvidenceReceipt, takeEvidence } from './evidence-intake.ts';
 import type { Through } from './gates.ts';
+import { mustFindDeployment } from './named-deployment.ts';
 import type { Routing } from './routing.ts';
 
 /** Rollouts whose evidence over time can be told of. */
@@ -83,7 +83,7 @@ export class Deployments {
       return this.#insert(tx, { ...request, model_version: version.version });
     });
     onChange();
-    return this.#mustFind(db, id);
+    return mustFindDeployment(db, id);
   }
 
   async #insert(tx: Transaction, request: DeployRequest): Promise<string> {
@@ -133,7 +133,7 @@ export class Deployments {
     const { clock, routing } = this.#options;
     const id = row.deployment_id;
     // Meanwhile it may have been aborted, promoted by hand, or superseded.
-    if ((await this.#mustFind(tx, id)).state !== 'gating') return;
+    if ((await mustFindDeployment(tx, id)).state !== 'gating') return;
     if (row.strategy === 'immediate' || champion === undefined) return this.#promote(tx, row, reason);
     await this.#takeThePlace(tx, row);
     await moveDeployment(tx, id, { state: 'rolling', reason, at: isoNow(clock) });
@@ -161,7 +161,7 @@ export class Deployments {
 
   async #judge(tx: Transaction, id: string): Promise<void> {
     const { clock, routing } = this.#options;
-    const row = await this.#mustFind(tx, id);
+    const row = await mustFindDeployment(tx, id);
     if (!isRollout(row.state)) return;
     await noteIfDue(tx, row, clock.now());
     const plan = planOf(row);
@@ -281,7 +281,7 @@ export class Deployments {
   async act(id: string, action: 'pause' | 'resume' | 'promote' | 'abort'): Promise<DeploymentRow> {
     const { db, clock } = this.#options;
     await db.transaction('reactor.deployment.act', async (tx) => {
-      const row = await this.#mustFind(tx, id);
+      const row = await mustFindDeployment(tx, id);
       if (action === 'promote') return this.#promote(tx, row, 'promoted by hand');
       if (action === 'abort') return this.#end(tx, row, 'aborted', 'aborted by hand');
       const state = action === 'pause' ? 'paused' : 'rolling';
@@ -295,13 +295,7 @@ export class Deployments {
       const startedMs = action === 'pause' ? row.step_started_ms : clock.now() - passedMs;
       await setStepClock(tx, id, { startedMs, pausedMs: action === 'pause' ? passedMs : null });
     });
-    return this.#mustFind(db, id);
-  }
-
-  async #mustFind(from: Pick<Database, 'all' | 'get'>, id: string): Promise<DeploymentRow> {
-    const row = await findDeployment(from, id);
-    if (row === undefined) throw new CodedError('not_found', `there is no deployment ${id}`);
-    return row;
+    return mustFindDeployment(db, id);
   }
 }
 

@@ -1,6 +1,5 @@
 // HTTP of deployments: deploy, roll back, look, act; evidence in; routes out.
 import {
-  CodedError,
   type Deployment,
   deploymentSchema,
   deploymentsSchema,
@@ -19,7 +18,6 @@ import type { Database } from '@jarvis/store';
 import { z } from 'zod';
 import {
   type DeploymentRow,
-  findDeployment,
   gateOf,
   historyOf,
   judgeOf,
@@ -27,6 +25,7 @@ import {
   percentOf,
 } from '../store/deployments.ts';
 import type { Deployments } from './deployments.ts';
+import { mustFindDeployment } from './named-deployment.ts';
 import { reportOf } from './report.ts';
 import type { Routing } from './routing.ts';
 
@@ -90,7 +89,7 @@ export function addDeploymentRoutes(server: HttpServer, options: DeploymentRoute
   server.get(
     '/api/deployments/:id',
     { schema: { tags: TAGS, summary: 'One deployment', params, response: { 200: deploymentSchema } } },
-    async (req) => show(await mustFind(db, req.params.id)),
+    async (req) => show(await mustFindDeployment(db, req.params.id)),
   );
   server.get(
     '/api/deployments/:id/report',
@@ -103,7 +102,7 @@ export function addDeploymentRoutes(server: HttpServer, options: DeploymentRoute
       },
     },
     async (req) => {
-      const row = await mustFind(db, req.params.id);
+      const row = await mustFindDeployment(db, req.params.id);
       return reportOf(db, { row, deployment: show(row), nowMs: clock.now() });
     },
   );
@@ -120,12 +119,6 @@ export function addDeploymentRoutes(server: HttpServer, options: DeploymentRoute
   }
   addEvidenceRoute(server, deployments);
   addRouteRoutes(server, options.routing);
-}
-
-async function mustFind(db: Database, id: string): Promise<DeploymentRow> {
-  const row = await findDeployment(db, id);
-  if (row === undefined) throw new CodedError('not_found', `there is no deployment ${id}`);
-  return row;
 }
 
 function addEvidenceRoute(server: HttpServer, deployments: Deployments): void {
