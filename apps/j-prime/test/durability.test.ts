@@ -129,6 +129,7 @@ test('requests gather in one row while the judge is away, and their number is ri
   reactor.judge = 'away';
   reactor.route(v1, { model: v2, weight: 1 });
   const prime = await startPrime(world);
+  await prime.serves('v0.1.0');
   await prime.waitForState('v0.2.0', 'ready');
   await until('the candidate', async () => (await prime.predict('hello')).arm === 'candidate');
   for (let i = 0; i < 300; i++) await prime.predict('hello', `s${i}`);
@@ -143,6 +144,7 @@ test('one row that the judge refuses does not hold up the others', async () => {
   world.reactor.judge = 'away';
   world.reactor.route(v1, { model: v2, weight: 1 });
   const first = await startPrime(world);
+  await first.serves('v0.1.0');
   await first.waitForState('v0.2.0', 'ready');
   for (let i = 0; i < 20; i++) await first.predict('hello', `s${i}`);
   await until('a row', async () => ((await first.health()).outbox_pending ?? 0) > 0);

@@ -82,6 +82,7 @@ test('a promoted candidate takes over at once, and a later snapshot with a lower
   const { reactor, ...world } = await makeWorld();
   const prime = await startPrime({ reactor, ...world });
   reactor.route(v1, { model: v2, weight: 1 });
+  await prime.serves('v0.1.0');
   await prime.waitForState('v0.2.0', 'ready');
   await until('the candidate to answer', async () => (await prime.predict('x')).version === 'v0.2.0');
   const fetched = reactor.artifactRequests;

@@ -17,6 +17,7 @@ test('versions in memory, the outbox while the judge is away, and the peer', asy
   world.reactor.judge = 'away';
   world.reactor.route(v1, { model: v2, weight: 1 });
   const prime = await startPrime(world);
+  await prime.serves('v0.1.0');
   await prime.waitForState('v0.2.0', 'ready');
   await until('the candidate', async () => (await prime.predict('hello')).arm === 'candidate');
   await until('evidence to wait', async () => ((await prime.health()).outbox?.oldest_age_seconds ?? 0) > 0);

@@ -64,6 +64,7 @@ test('resources and readiness are told as they are', async () => {
   const prime = await startPrime(world);
   assert.equal((await prime.call('GET', '/v2/models/nlu/ready')).status, 503);
   world.reactor.route(v1, { model: v2, weight: 0.5 });
+  await prime.serves('v0.1.0');
   await prime.waitForState('v0.2.0', 'ready');
   await prime.serves('v0.1.0');
   await prime.predict('hello');
