@@ -24,6 +24,7 @@ test('server and model tell what they are; before there is a version that is sai
   assert.equal((await prime.call('POST', '/v2/repository/models/nlu/load', {})).status, 503);
 
   world.reactor.route(v1, { model: v2, weight: 0.5 });
+  await prime.serves('v0.1.0');
   await prime.waitForState('v0.2.0', 'ready');
   await prime.serves('v0.1.0');
   const metadata = {
@@ -80,6 +81,7 @@ test('a model in a rollout stays, an unknown one is neither loaded nor unloaded,
   const world = await makeWorld();
   const prime = await startPrime(world);
   world.reactor.route(v1, { model: v2, weight: 0.5 });
+  await prime.serves('v0.1.0');
   await prime.waitForState('v0.2.0', 'ready');
   await prime.serves('v0.1.0');
   const { status, body } = await prime.call('POST', '/v2/repository/models/nlu/unload', {});
