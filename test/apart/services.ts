@@ -5,7 +5,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
@@ -19,6 +18,7 @@ import { FAILPOINTS_VARIABLE, markOf } from '@jarvis/failpoints';
 import { findHomeProcesses } from '@jarvis/process';
 import { afterwards, exited, freePorts, tempFolder, until } from '@jarvis/testkit';
 import { getJsonWithin } from '../get-json.ts';
+import { storedRows } from '../stored-rows.ts';
 
 const APPS = fileURLToPath(new URL('../../apps', import.meta.url));
 /** Holds at an epoch until it is released. */
@@ -146,14 +146,7 @@ export async function makeServices(t: TestContext): Promise<Services> {
     },
     receiptWasLost: () => existsSync(markOf(plan, 0)),
     health: async (service) => healthSchema.parse(await call(service, 'GET /health')),
-    rows: (service, sql) => {
-      const db = new DatabaseSync(join(home, service, `${service}.db`), { readOnly: true, timeout: 5_000 });
-      try {
-        return db.prepare(sql).all();
-      } finally {
-        db.close();
-      }
-    },
+    rows: (service, sql) => storedRows(join(home, service, `${service}.db`), sql),
     broken: async () => {
       const reports = await Promise.all(
         SERVICES.map(async (s) => invariantReportSchema.parse(await call(s, 'GET /api/invariants'))),

@@ -29,7 +29,7 @@ export function reportOf(found: readonly Found[], machine: string): string {
     '# Progressive delivery, on the whole system',
     '',
     'Made by `npm run proof:delivery -- --save`: `jarvis up` in homes of its own, really trained versions, real HTTP.',
-    `Machine: ${machine}, shared with other work while this ran.`,
+    `Machine: ${machine}.`,
     '',
     ...sections,
   ].join('\n');

@@ -16,7 +16,8 @@ import {
   STEPS,
   untilState,
 } from './home.ts';
-import { rowsOf, storedRequests } from './outbox.ts';
+import { storedRows } from '../stored-rows.ts';
+import { storedRequests } from './outbox.ts';
 import { TEXT, TRIP_WORD } from './versions.ts';
 
 /** Sent at the step of the kill: heard by the judge before it; then stored by J-Prime, while the judge does not answer. */
@@ -280,5 +281,5 @@ function requestsOf(deployment: Deployment): number {
 
 function look(home: Home, id: string): Record<string, unknown> {
   const file = join(home.system.home, 'reactor-core', 'reactor-core.db');
-  return rowsOf(file, `SELECT state FROM deployments WHERE deployment_id = '${id}'`)[0] ?? {};
+  return storedRows(file, `SELECT state FROM deployments WHERE deployment_id = '${id}'`)[0] ?? {};
 }

@@ -1,6 +1,5 @@
 // Really trained nlu versions, exported to folders by the command line; and one of them made brittle: it loads, answers a
 // sample, and fails at run time at texts with a certain word.
-import { createHash } from 'node:crypto';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -11,7 +10,7 @@ import {
   MODEL_MANIFEST_FILE,
   modelManifestSchema,
 } from '@jarvis/contracts';
-import { nlu } from '@jarvis/model-kinds';
+import { nlu, sha256Hex } from '@jarvis/model-kinds';
 import { until } from '@jarvis/testkit';
 import type { Home } from './home.ts';
 
@@ -44,7 +43,7 @@ export async function trainVersions(home: Home, count: number, into: string): Pr
     const version = await train(home);
     const folder = join(into, `exported-${version}`);
     await home.cli('models', 'export', 'nlu', version, folder);
-    made.push({ version, folder, digest: sha256(await readFile(join(folder, MODEL_MANIFEST_FILE))) });
+    made.push({ version, folder, digest: sha256Hex(await readFile(join(folder, MODEL_MANIFEST_FILE))) });
   }
   return made;
 }
@@ -96,12 +95,8 @@ export async function makeBrittle({ folder }: Exported, into: string): Promise<s
   const brittle = {
     ...manifest,
     encoding: { ...manifest.encoding, features: bytes.byteLength / (2 * HASH_BYTES) },
-    files: { ...manifest.files, [VOCABULARY_FILE]: { bytes: bytes.byteLength, sha256: sha256(bytes) } },
+    files: { ...manifest.files, [VOCABULARY_FILE]: { bytes: bytes.byteLength, sha256: sha256Hex(bytes) } },
   };
   await writeFile(path, JSON.stringify(brittle));
   return into;
-}
-
-export function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

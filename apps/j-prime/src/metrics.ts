@@ -25,19 +25,16 @@ export function addPrimeMetrics(options: PrimeMetricsOptions): void {
   const { meter, fleet, room, predictor, shadow, llm, outbox } = options;
   meter.read(async (put) => putOutbox(put, await outbox()));
   meter.read((put, putObserved) => {
-    for (const { served, role } of fleet.list())
+    for (const { served, role } of fleet.list()) {
+      const { name, state } = served;
+      put('jarvis_served_version_info', { kind: name.modelType, version: name.version, role, state }, 1);
       putVersion(put, putObserved, { served, arm: role === 'candidate' ? 'candidate' : 'stable' });
-  });
-  meter.read((put) => {
+    }
     put('jarvis_predictions_running', {}, predictor.running);
     for (const [outcome, requests] of Object.entries(shadow.counts))
       put('jarvis_shadow_requests_total', { outcome }, requests);
     if (llm !== null) putLlm(put, llm);
     put('jarvis_memory_lent', {}, room.lent ? 1 : 0);
-    for (const { served, role } of fleet.list()) {
-      const { name, state } = served;
-      put('jarvis_served_version_info', { kind: name.modelType, version: name.version, role, state }, 1);
-    }
   });
 }
 

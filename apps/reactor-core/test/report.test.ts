@@ -8,8 +8,8 @@ import {
   OTHER_GOOD,
   requests,
   roll,
+  rollToSecondStep,
   rolloutWorld,
-  shadowed,
   STEP_REQUESTS,
   STEP_SECONDS,
 } from './rollout-world.ts';
@@ -17,9 +17,7 @@ import {
 test('a rollout that was rolled back tells how its evidence grew, and what the rates were', async (t) => {
   const { reactor, clock, looked } = await rolloutWorld(t);
   const id = await roll(reactor, GOOD);
-  await reactor.evidence([requests(id, 0, STEP_REQUESTS), shadowed(id, 0, { count: 7, differed: 2 })]);
-  clock.advance(STEP_SECONDS + 1);
-  await reactor.deploymentThat(id, 'the second step', (d) => d.steps.length === 2);
+  await rollToSecondStep({ reactor, clock }, id);
   await looked();
   await reactor.evidence(errors(id, 8, { kind: 'corrected' }));
   await reactor.deploymentIn(id, 'rolled_back');

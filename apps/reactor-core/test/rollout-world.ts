@@ -113,6 +113,16 @@ export async function roll(reactor: Reactor, version: string, more: object = {})
   return id;
 }
 
+/** A rollout that went well at its first step, some of it in the shadow, and is at its second. */
+export async function rollToSecondStep(
+  { reactor, clock }: Pick<RolloutWorld, 'reactor' | 'clock'>,
+  id: string,
+): Promise<void> {
+  await reactor.evidence([requests(id, 0, STEP_REQUESTS), shadowed(id, 0, { count: 7, differed: 2 })]);
+  clock.advance(STEP_SECONDS + 1);
+  await reactor.deploymentThat(id, 'the second step', (d) => d.steps.length === 2);
+}
+
 let evidenceCount = 0;
 function evidenceFields(deploymentId: string): {
   evidence_id: string;

@@ -2,16 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jarvis } from './jarvis.ts';
-import {
-  errors,
-  GOOD,
-  requests,
-  roll,
-  rolloutWorld,
-  shadowed,
-  STEP_REQUESTS,
-  STEP_SECONDS,
-} from './rollout-world.ts';
+import { errors, GOOD, roll, rollToSecondStep, rolloutWorld } from './rollout-world.ts';
 
 test('a rollout is listed, told of, paused, resumed, and its report says why it ended', async (t) => {
   const { reactor, clock, home } = await rolloutWorld(t);
@@ -21,9 +12,7 @@ test('a rollout is listed, told of, paused, resumed, and its report says why it 
   assert.match(await rollouts('list'), new RegExp(`^${id} +nlu +v0\\.1\\.1 +gradual_rollout +rolling +10 %`));
   assert.match(await rollouts('pause'), /^nlu v0\.1\.1: paused, paused by hand$/m);
   assert.match(await rollouts('resume', id), /^nlu v0\.1\.1: rolling/m);
-  await reactor.evidence([requests(id, 0, STEP_REQUESTS), shadowed(id, 0, { count: 7, differed: 2 })]);
-  clock.advance(STEP_SECONDS + 1);
-  await reactor.deploymentThat(id, 'the second step', (d) => d.steps.length === 2);
+  await rollToSecondStep({ reactor, clock }, id);
   await reactor.evidence(errors(id, 8, { kind: 'corrected' }));
   const { reason } = await reactor.deploymentIn(id, 'rolled_back');
   const report = await rollouts('show');

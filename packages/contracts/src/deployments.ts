@@ -101,6 +101,10 @@ export const deploymentSchema = z
 export type Deployment = z.infer<typeof deploymentSchema>;
 export const deploymentsSchema = z.object({ deployments: z.array(deploymentSchema) });
 
+/** What a person may do to a rollout. */
+export const ROLLOUT_ACTIONS = ['pause', 'resume', 'promote', 'abort'] as const;
+export type RolloutAction = (typeof ROLLOUT_ACTIONS)[number];
+
 const armCountsSchema = z.object({ stable: z.int(), candidate: z.int() });
 
 /** What the judge knew at one time. */

@@ -1,13 +1,17 @@
 // `jarvis rollouts list | show | pause | resume | promote | abort`, asked of Reactor Core.
-import { type Deployment, deploymentSchema, deploymentsSchema, rolloutReportSchema } from '@jarvis/contracts';
+import {
+  type Deployment,
+  deploymentSchema,
+  deploymentsSchema,
+  type RolloutAction,
+  rolloutReportSchema,
+} from '@jarvis/contracts';
 import type { ServiceClient } from '@jarvis/runtime';
 import { CommandError } from '../exit.ts';
 import { withReactor } from '../services.ts';
 import { table } from '../style.ts';
 import type { World } from '../world.ts';
 import { reportText } from './report-text.ts';
-
-export const ROLLOUT_ACTIONS = ['pause', 'resume', 'promote', 'abort'] as const;
 
 const pathOf = (id: string): string => `/api/deployments/${encodeURIComponent(id)}`;
 
@@ -45,7 +49,7 @@ export async function showRollout(
 
 export async function actOnRollout(
   world: World,
-  action: (typeof ROLLOUT_ACTIONS)[number],
+  action: RolloutAction,
   id: string | undefined,
 ): Promise<void> {
   const after = await withReactor(world, async (client) =>

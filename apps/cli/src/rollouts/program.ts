@@ -1,15 +1,16 @@
 // `jarvis rollouts`: its sub-commands, what they take, and their help.
+import { ROLLOUT_ACTIONS, type RolloutAction } from '@jarvis/contracts';
 import type { Command } from 'commander';
 import { examples } from '../examples.ts';
 import type { World } from '../world.ts';
-import { actOnRollout, listRollouts, ROLLOUT_ACTIONS, showRollout } from './command.ts';
+import { actOnRollout, listRollouts, showRollout } from './command.ts';
 
 const SAYS = {
   pause: 'stay at this share until it is resumed; a broken guard still rolls it back',
   resume: 'go on from where it was paused',
   promote: 'give it to everybody now',
   abort: 'end it: everybody gets the stable version',
-} as const satisfies Record<(typeof ROLLOUT_ACTIONS)[number], string>;
+} as const satisfies Record<RolloutAction, string>;
 
 export function addRollouts(program: Command, world: World): void {
   const rollouts = program

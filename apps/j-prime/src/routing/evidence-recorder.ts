@@ -84,14 +84,14 @@ export class EvidenceRecorder {
   failure(trial: Trial, arm: Arm, sessionHash: string): void {
     this.request(trial, arm);
     this.#unheardFailures += 1;
-    this.#note({ ...this.#fieldsOf(trial, arm), kind: 'failed', ...errorOf(trial, sessionHash) });
+    this.#events.push({ ...this.#fieldsOf(trial, arm), kind: 'failed', ...errorOf(trial, sessionHash) });
     this.#loop.wake();
   }
 
   slow(trial: Trial, arm: Arm, sessionHash: string): void {
     if (this.isFull) return;
     this.#unheardOptional += 1;
-    this.#note({ ...this.#fieldsOf(trial, arm), kind: 'slow', ...errorOf(trial, sessionHash) });
+    this.#events.push({ ...this.#fieldsOf(trial, arm), kind: 'slow', ...errorOf(trial, sessionHash) });
   }
 
   /** One input that `arm` was asked in the shadow. */
@@ -112,7 +112,7 @@ export class EvidenceRecorder {
     pair: { pairId: string; stable: Record<string, unknown>; candidate: Record<string, unknown> },
   ): void {
     this.#unheardOptional += 1;
-    this.#note({
+    this.#events.push({
       ...this.#fieldsOf(trial, arm),
       kind: 'differed',
       pair_id: pair.pairId,
@@ -148,10 +148,6 @@ export class EvidenceRecorder {
       arm,
       observed_at: isoNow(clock),
     };
-  }
-
-  #note(event: EventRow): void {
-    this.#events.push(event);
   }
 
   #add(more: Count): void {

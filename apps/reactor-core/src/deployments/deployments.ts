@@ -6,6 +6,7 @@ import {
   type Environment,
   type Evidence,
   type ModelType,
+  type RolloutAction,
   type Strategy,
 } from '@jarvis/contracts';
 import { decideRollout, planSteps, startJudge } from '@jarvis/policy';
@@ -278,7 +279,7 @@ export class Deployments {
   }
 
   /** Throws `not_found`, `illegal_transition`. */
-  async act(id: string, action: 'pause' | 'resume' | 'promote' | 'abort'): Promise<DeploymentRow> {
+  async act(id: string, action: RolloutAction): Promise<DeploymentRow> {
     const { db, clock } = this.#options;
     await db.transaction('reactor.deployment.act', async (tx) => {
       const row = await mustFindDeployment(tx, id);

@@ -14,32 +14,45 @@ type Taken = 'accepted' | 'repeated' | 'unknown_deployment';
 export type EvidenceReceipt = Record<Taken, number>;
 type ErrorOf = Extract<Evidence, { kind: 'failed' | 'slow' | 'corrected' }>;
 
+/** A deployment that evidence is about, and its judge as far as this batch has moved it. */
+interface Rollout {
+  readonly row: DeploymentRow;
+  judge: JudgeState;
+  isMoved: boolean;
+}
+
 /** Applies a batch in order, in one transaction. */
 export function takeEvidence(db: Database, batch: readonly Evidence[]): Promise<EvidenceReceipt> {
   return db.transaction('reactor.evidence.take', async (tx) => {
     const receipt: EvidenceReceipt = { accepted: 0, repeated: 0, unknown_deployment: 0 };
-    const judges = new Map<string, JudgeState>();
-    for (const evidence of batch) receipt[await takeOne(tx, judges, evidence)] += 1;
-    for (const [id, judge] of judges) await setJudge(tx, id, judge);
+    const rollouts = await rolloutsOf(tx, batch);
+    for (const evidence of batch)
+      receipt[await takeOne(tx, rollouts.get(evidence.deployment_id), evidence)] += 1;
+    for (const [id, { judge, isMoved }] of rollouts) if (isMoved) await setJudge(tx, id, judge);
     return receipt;
   });
 }
 
-async function takeOne(tx: Transaction, judges: Map<string, JudgeState>, evidence: Evidence): Promise<Taken> {
-  const row = await findDeployment(tx, evidence.deployment_id);
-  if (row === undefined) return 'unknown_deployment';
-  // With its end a rollout's evidence was forgotten: what comes late is taken, and changes nothing.
-  if (!isRollout(row.state)) return 'accepted';
-  if (!(await noteEvidence(tx, evidence.evidence_id, evidence.deployment_id))) return 'repeated';
-  const judge = judges.get(row.deployment_id) ?? judgeOf(row);
-  const seen = await whatItSays(tx, { row, judge }, evidence);
-  if (seen !== null) judges.set(row.deployment_id, observe(judge, seen));
-  return 'accepted';
+/** Each looked up once, however much of the batch is about it. */
+async function rolloutsOf(tx: Transaction, batch: readonly Evidence[]): Promise<Map<string, Rollout>> {
+  const rollouts = new Map<string, Rollout>();
+  for (const id of new Set(batch.map(({ deployment_id }) => deployment_id))) {
+    const row = await findDeployment(tx, id);
+    if (row !== undefined) rollouts.set(id, { row, judge: judgeOf(row), isMoved: false });
+  }
+  return rollouts;
 }
 
-interface Rollout {
-  readonly row: DeploymentRow;
-  readonly judge: JudgeState;
+async function takeOne(tx: Transaction, rollout: Rollout | undefined, evidence: Evidence): Promise<Taken> {
+  if (rollout === undefined) return 'unknown_deployment';
+  // With its end a rollout's evidence was forgotten: what comes late is taken, and changes nothing.
+  if (!isRollout(rollout.row.state)) return 'accepted';
+  if (!(await noteEvidence(tx, evidence.evidence_id, evidence.deployment_id))) return 'repeated';
+  const seen = await whatItSays(tx, rollout, evidence);
+  if (seen === null) return 'accepted';
+  rollout.judge = observe(rollout.judge, seen);
+  rollout.isMoved = true;
+  return 'accepted';
 }
 
 /** What the judge hears; null where it says nothing, or not yet. */

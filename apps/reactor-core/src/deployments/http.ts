@@ -9,6 +9,7 @@ import {
   evidenceReceiptSchema,
   rollbackRequestSchema,
   rollbackResponseSchema,
+  ROLLOUT_ACTIONS,
   rolloutReportSchema,
   routesSchema,
 } from '@jarvis/contracts';
@@ -31,7 +32,6 @@ import type { Routing } from './routing.ts';
 
 const LIST_MAX = 200;
 const TAGS = ['deployments'];
-const ACTIONS = ['pause', 'resume', 'promote', 'abort'] as const;
 const params = z.object({ id: z.string().min(1).max(128) });
 
 export interface DeploymentRoutesOptions {
@@ -106,7 +106,7 @@ export function addDeploymentRoutes(server: HttpServer, options: DeploymentRoute
       return reportOf(db, { row, deployment: show(row), nowMs: clock.now() });
     },
   );
-  for (const action of ACTIONS) {
+  for (const action of ROLLOUT_ACTIONS) {
     const schema = {
       tags: TAGS,
       summary: `${action} a rollout`,

@@ -1,6 +1,6 @@
 // Why a rollout does what it does, in sentences for a person.
 import { guardAlpha } from './alpha.ts';
-import { errorShareEvidence } from './error-share.ts';
+import { errorShareEvidence, type ErrorShareState } from './error-share.ts';
 import { failureLimitEvidence } from './failure-limit.ts';
 import { type ArmCounts, failureCounts, readGuards, type JudgeState } from './judge.ts';
 import { pairedEvidence } from './paired.ts';
@@ -11,9 +11,19 @@ export function faultOf(judge: JudgeState, version: string): string | null {
   const broken = readGuards(judge).find((guard) => guard.broken)?.guard;
   switch (broken) {
     case 'error_share':
-      return shareFault(judge, version, { guard: broken, sessions: judge.errorSessions, of: 'an error' });
+      return shareFault(judge, version, {
+        guard: broken,
+        sessions: judge.errorSessions,
+        share: judge.errorShare,
+        of: 'an error',
+      });
     case 'slow_answers':
-      return shareFault(judge, version, { guard: broken, sessions: judge.slowSessions, of: 'a slow answer' });
+      return shareFault(judge, version, {
+        guard: broken,
+        sessions: judge.slowSessions,
+        share: judge.slowShare,
+        of: 'a slow answer',
+      });
     case 'paired_accuracy':
       return pairedFault(judge, version);
     case 'failure_limit':
@@ -26,12 +36,12 @@ export function faultOf(judge: JudgeState, version: string): string | null {
 interface Share {
   readonly guard: 'error_share' | 'slow_answers';
   readonly sessions: ArmCounts;
+  readonly share: ErrorShareState;
   readonly of: string;
 }
 
-function shareFault(judge: JudgeState, version: string, { guard, sessions, of }: Share): string {
+function shareFault(judge: JudgeState, version: string, { guard, sessions, share, of }: Share): string {
   const { stable, candidate } = sessions;
-  const share = guard === 'error_share' ? judge.errorShare : judge.slowShare;
   const { least, most } = judge.weights ?? { least: 0, most: 0 };
   const weights = least === most ? percent(least) : `${percentFigure(least)} to ${percent(most)}`;
   const ratio = share.toleratedRiskRatio;
